@@ -1,0 +1,7 @@
+"""The networks and losses, in torch alone."""
+
+from skrouter.nn.losses import contrastive_loss, kl_loss
+from skrouter.nn.network import RoutingNetwork
+from skrouter.nn.radialformer import RadialFormer
+
+__all__ = ["RadialFormer", "RoutingNetwork", "contrastive_loss", "kl_loss"]

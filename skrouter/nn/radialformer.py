@@ -1,0 +1,158 @@
+"""RadialFormer: a Transformer on a star, with the query in the middle and one ray per LLM."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class _HeadwiseAttention(nn.Module):
+    """The projections of one multi-head attention, to be combined by hand.
+
+    They are laid out as in :class:`torch.nn.MultiheadAttention` (``in_proj`` stacks query,
+    key and value), so weights move between the two without change.
+    """
+
+    def __init__(self, dim, n_heads):
+        super().__init__()
+        self.n_heads = n_heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
+        self.out_proj = nn.Linear(dim, dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def project(self, x, parts):
+        """Project ``x`` to the chosen parts, a slice of (query, key, value), split in heads."""
+        dim = x.shape[-1]
+        rows = slice(parts.start * dim, parts.stop * dim)
+        projected = F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        shape = (*x.shape[:-1], parts.stop - parts.start, self.n_heads, dim // self.n_heads)
+        return projected.reshape(shape).unbind(-3)
+
+    def merge(self, heads):
+        """Join the heads, (..., n_heads, dim_head), and mix them: (..., dim)."""
+        return self.out_proj(heads.flatten(-2))
+
+
+_QUERY, _KEY_VALUE, _ALL = slice(0, 1), slice(1, 3), slice(0, 3)
+
+
+class RadialLayer(nn.Module):
+    """One round of messages: relay to satellites, then satellites to relay.
+
+    Satellite i attends to ``[s_i; m_i; r]``, its own state, its LLM embedding and the relay;
+    the relay then attends to itself and the *updated* satellites. Both states pass through
+    ``LayerNorm(ReLU(.))``. The three-long contexts are never built: what comes from the LLM
+    embedding is computed once for all queries, and what comes from the relay once for all
+    LLMs.
+
+    Parameters
+    ----------
+    dim : int
+        Width of all states.
+    n_heads : int
+        Attention heads; must divide `dim`.
+    dropout : float
+        Dropped share of each new state, while training.
+    relay_update : bool
+        Whether the relay is updated. Nothing reads the relay after the last layer, so there
+        the update is left out and has no weights.
+    """
+
+    def __init__(self, dim, n_heads, dropout, relay_update):
+        super().__init__()
+        self.satellite_attention = _HeadwiseAttention(dim, n_heads)
+        self.satellite_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        if relay_update:
+            self.relay_attention = _HeadwiseAttention(dim, n_heads)
+            self.relay_norm = nn.LayerNorm(dim)
+        else:
+            self.relay_attention = None
+
+    def forward(self, relay, satellites, llms):
+        """Update the states.
+
+        Parameters
+        ----------
+        relay : tensor of shape (n_queries, dim)
+        satellites : tensor of shape (n_queries or 1, n_llms, dim)
+            The first axis is 1 as long as the satellites do not depend on the query.
+        llms : tensor of shape (n_llms, dim)
+
+        Returns
+        -------
+        relay : tensor of shape (n_queries, dim)
+            As it came, if this layer does not update it.
+        satellites : tensor of shape (n_queries, n_llms, dim)
+        """
+        attention = self.satellite_attention
+        query, key_s, value_s = attention.project(satellites, _ALL)
+        key_m, value_m = attention.project(llms, _KEY_VALUE)
+        key_r, value_r = attention.project(relay.unsqueeze(1), _KEY_VALUE)
+        query = query / math.sqrt(query.shape[-1])
+        from_self = (query * key_s).sum(-1)
+        from_llm = (query * key_m).sum(-1)
+        from_relay = (query * key_r).sum(-1)
+        logits = torch.stack(torch.broadcast_tensors(from_self, from_llm, from_relay), dim=-1)
+        share = logits.softmax(-1).unsqueeze(-1)
+        heads = share[..., 0, :] * value_s + share[..., 1, :] * value_m + share[..., 2, :] * value_r
+        satellites = self.satellite_norm(F.relu(attention.merge(heads)))
+        satellites = self.dropout(satellites)
+        if self.relay_attention is None:
+            return relay, satellites
+
+        attention = self.relay_attention
+        query, key_r, value_r = attention.project(relay, _ALL)
+        key_s, value_s = attention.project(satellites, _KEY_VALUE)
+        keys = torch.cat([key_r.unsqueeze(1), key_s], dim=1)
+        values = torch.cat([value_r.unsqueeze(1), value_s], dim=1)
+        query = query / math.sqrt(query.shape[-1])
+        share = torch.einsum("bhd,bnhd->bhn", query, keys).softmax(-1)
+        heads = torch.einsum("bhn,bnhd->bhd", share, values)
+        relay = self.dropout(self.relay_norm(F.relu(attention.merge(heads))))
+        return relay, satellites
+
+
+class RadialFormer(nn.Module):
+    """The routing network of RadialRouter (arXiv 2506.03880, section 3).
+
+    ``r^0 = h_q`` and ``s_i^0 = m_i``; after `n_layers` rounds one MLP, shared by all LLMs,
+    turns each satellite into a logit.
+
+    Parameters
+    ----------
+    n_llms : int
+        Size of the pool.
+    dim : int
+        Width of relay, satellites and LLM embeddings.
+    n_layers, n_heads : int
+        Rounds of messages and attention heads.
+    dropout : float
+        Dropped share of every new state, while training.
+
+    Attributes
+    ----------
+    llm_embeddings : Parameter of shape (n_llms, dim)
+        The learned ``m_i``.
+    """
+
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+        super().__init__()
+        # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
+        # states in every context.
+        self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
+        self.layers = nn.ModuleList(
+            RadialLayer(dim, n_heads, dropout, relay_update=layer < n_layers - 1)
+            for layer in range(n_layers)
+        )
+        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
+
+    def forward(self, relay):
+        """Logits of the LLMs, (n_queries, n_llms), for relays of shape (n_queries, dim)."""
+        satellites = self.llm_embeddings.unsqueeze(0)
+        for layer in self.layers:
+            relay, satellites = layer(relay, satellites, self.llm_embeddings)
+        return self.head(satellites).squeeze(-1)
