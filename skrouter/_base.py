@@ -1,0 +1,266 @@
+"""What every router shares: reading queries, choosing an LLM, and being scored."""
+
+from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from skrouter._encoder import SentenceEncoder
+from skrouter._target import (
+    RoutingTarget,
+    check_routing_target,
+    check_trainable,
+    routing_utility,
+)
+from skrouter._text import check_queries, is_text
+
+
+class TrainingData(NamedTuple):
+    """Checked training data.
+
+    Attributes
+    ----------
+    queries : list of str or None
+        The text, if it was text.
+    embeddings : ndarray of shape (n_queries, n_features) or None
+        None for routers that do not look at the queries.
+    target : RoutingTarget
+    utility : ndarray of shape (n_queries, n_llms)
+        NaN where not observed.
+    sample_weight : ndarray of shape (n_queries,)
+    """
+
+    queries: list | None
+    embeddings: np.ndarray | None
+    target: RoutingTarget
+    utility: np.ndarray
+    sample_weight: np.ndarray
+
+
+class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of all routers: a classifier whose classes are the LLMs.
+
+    A subclass has the parameters `encoder`, `cost_weight` and `llm_names`, learns in
+    :meth:`_fit`, and gives in :meth:`_utilities` one number per query and LLM, of which the
+    largest is chosen (the first among equals).
+    """
+
+    # Routers that choose the same whatever the query set this to False: text is then not encoded.
+    _looks_at_queries = True
+
+    _parameter_constraints = {
+        "encoder": [str, HasMethods(["fit", "transform"])],
+        "cost_weight": [Interval(Real, 0, None, closed="left")],
+        "llm_names": ["array-like", None],
+    }
+
+    def fit(self, X, y, cost=None, sample_weight=None):
+        """Learn from past queries.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text, which `encoder` turns into embeddings, or ready embeddings.
+        y : array-like
+            The performance of each LLM on each query, shape (n_queries, n_llms), higher is
+            better; or the result of :func:`make_routing_target`, shape
+            (n_queries, n_llms, 2); or the best LLM of each query, shape (n_queries,). NaN
+            means that an outcome was not observed.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries, as measured or as list prices.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        self : object
+            The fitted router.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is not as described. It is raised before any work is
+            done, and a router that was fitted before stays as it was.
+        TypeError
+            If a query among texts is not a string.
+        """
+        with all_or_nothing(self):
+            self._fit(self._read_training_data(X, y, cost, sample_weight))
+        return self
+
+    def predict(self, X):
+        """Choose an LLM for each query.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        llms : ndarray of shape (n_queries,)
+            Names out of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.classes_[self._utilities(self._read_queries(X)).argmax(axis=1)]
+
+    def score(self, X, y, cost=None, sample_weight=None):
+        """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
+
+        With labels as `y` this is the accuracy. To compare settings of `cost_weight`, use a
+        scorer with a fixed trade-off, :func:`skrouter.metrics.make_routing_scorer`: this
+        score moves with the router's own `cost_weight`.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        y : array-like
+            True performance, in any form that `fit` accepts.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Mean over the queries whose chosen LLM has an observed outcome.
+
+        Raises
+        ------
+        ValueError
+            If the router was fitted with costs and they are missing here, or if no chosen
+            LLM has an observed outcome.
+        """
+        check_is_fitted(self)
+        target = check_routing_target(y, cost, known_llms=self.classes_)
+        if self.uses_cost_ and target.cost is None:
+            raise ValueError(
+                "cost is missing: this router was fitted with costs, so its score needs them. Pass "
+                "cost=, or the result of make_routing_target as y."
+            )
+        chosen = self.predict(X)
+        check_consistent_length(chosen, target.performance)
+        weight = _check_sample_weight(sample_weight, target.performance)
+        utility = routing_utility(target.performance, target.cost, self.cost_weight)
+        received = utility[chosen[:, None] == self.classes_]
+        observed = ~np.isnan(received)
+        if not weight[observed].any():
+            raise ValueError("y holds no observed outcome for the LLMs chosen by this router.")
+        return float(np.average(received[observed], weights=weight[observed]))
+
+    @abstractmethod
+    def _fit(self, data):
+        """Learn from :class:`TrainingData`; sets the fitted attributes of the subclass."""
+
+    @abstractmethod
+    def _utilities(self, embeddings):
+        """One number per query and LLM, higher is better, up to a constant per query."""
+
+    def _read_training_data(self, X, y, cost, sample_weight):
+        """Check all that `fit` was given, then encode the queries."""
+        if not isinstance(self.cost_weight, Real) or not 0 <= self.cost_weight < np.inf:
+            raise ValueError(f"cost_weight must be a finite number >= 0, got {self.cost_weight!r}.")
+        text = is_text(X)
+        if text:
+            X = check_queries(X)
+        else:
+            X = validate_data(self, X, dtype=[np.float64, np.float32])
+        target = check_routing_target(y, cost, llm_names=self.llm_names)
+        check_consistent_length(X, target.performance)
+        check_trainable(target)
+        utility = routing_utility(target.performance, target.cost, self.cost_weight)
+        check_trainable(target._replace(performance=utility))
+        sample_weight = _check_sample_weight(
+            sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
+        )
+        self._check_parameters(X, text)
+
+        self.classes_ = target.llm_names
+        self.uses_cost_ = target.cost is not None
+        self.takes_text_ = text
+        self.__dict__.pop("encoder_", None)
+        embeddings = X
+        if text:
+            embeddings = self._fit_encoder(X) if self._looks_at_queries else None
+        return TrainingData(X if text else None, embeddings, target, utility, sample_weight)
+
+    def _check_parameters(self, X, text):
+        """Check what the constraints cannot express; nothing has been computed yet."""
+
+    def _fit_encoder(self, queries):
+        if isinstance(self.encoder, str):
+            encoder = SentenceEncoder(self.encoder, device=getattr(self, "device", "auto"))
+        else:
+            encoder = clone(self.encoder)
+        embeddings = _check_embeddings(encoder.fit_transform(queries), queries)
+        self.encoder_ = encoder
+        self.__dict__.pop("feature_names_in_", None)
+        self.n_features_in_ = embeddings.shape[1]
+        return embeddings
+
+    def _read_queries(self, X):
+        """Embeddings of `X`, which must be of the kind seen at `fit`.
+
+        For a router that does not look at the queries they have no columns.
+        """
+        if not self.takes_text_:
+            if is_text(X):
+                raise ValueError(
+                    "X is text, but this router was fitted on ready embeddings of "
+                    f"{self.n_features_in_} features; pass those, or fit it on text."
+                )
+            return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        if not is_text(X) and np.ndim(X) == 2:
+            raise ValueError("X holds numbers, but this router was fitted on text; pass queries.")
+        queries = check_queries(X)
+        if not self._looks_at_queries:
+            return np.empty((len(queries), 0))
+        embeddings = _check_embeddings(self.encoder_.transform(queries), queries)
+        if embeddings.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"The encoder gives {embeddings.shape[1]} features, but gave "
+                f"{self.n_features_in_} at fit; it is another one."
+            )
+        return embeddings
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+
+@contextmanager
+def all_or_nothing(estimator):
+    """Give the estimator its former state back if the block fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _check_embeddings(embeddings, queries):
+    embeddings = check_array(
+        embeddings, dtype=[np.float64, np.float32], input_name="the embeddings from encoder"
+    )
+    if len(embeddings) != len(queries):
+        raise ValueError(
+            f"encoder returned {len(embeddings)} rows for {len(queries)} queries; one each is "
+            "wanted."
+        )
+    return embeddings

@@ -1,0 +1,283 @@
+"""What a router learns from: the performance and the cost of every LLM on every query.
+
+Every form in which users hold it is turned into one :class:`RoutingTarget` here; no other
+module unpacks a target.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+class RoutingTarget(NamedTuple):
+    """A checked target.
+
+    Attributes
+    ----------
+    performance : ndarray of shape (n_queries, n_llms)
+        Quality of each LLM's answer, higher is better; NaN where it was not observed.
+    cost : ndarray of shape (n_queries, n_llms) or None
+        US dollars per 1,000 queries; NaN where it was not observed; None without costs.
+    llm_names : ndarray of shape (n_llms,)
+        Names of the LLMs, in column order.
+    """
+
+    performance: np.ndarray
+    cost: np.ndarray | None
+    llm_names: np.ndarray
+
+
+def make_routing_target(performance, cost):
+    """Bind performance and cost into one array that survives model selection.
+
+    Searches and cross-validation split `y` by rows and know nothing of a second matrix. A
+    three-dimensional `y` passes through :class:`~sklearn.model_selection.GridSearchCV`,
+    :func:`~sklearn.model_selection.cross_val_score` and
+    :class:`~sklearn.pipeline.Pipeline` unharmed, missing scores included.
+
+    Parameters
+    ----------
+    performance : array-like of shape (n_queries, n_llms)
+        Quality of each LLM on each query, usually in [0, 1]; NaN where not observed.
+    cost : array-like of shape (n_queries, n_llms) or (n_llms,)
+        US dollars per 1,000 queries, measured per query or as list prices; NaN where not
+        observed. Columns of a DataFrame, or the index of a Series, are matched by name to
+        those of a DataFrame `performance`.
+
+    Returns
+    -------
+    y : ndarray of shape (n_queries, n_llms, 2)
+        ``y[..., 0]`` is the performance, ``y[..., 1]`` the cost. An array has no room for
+        the names of the LLMs: give them to the router as ``llm_names``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes or names do not fit, or a cost is negative or infinite.
+
+    Examples
+    --------
+    >>> from skrouter import make_routing_target
+    >>> y = make_routing_target([[1.0, 0.0], [1.0, 1.0]], cost=[5.0, 0.2])
+    >>> y.shape
+    (2, 2, 2)
+    """
+    target = check_routing_target(performance, cost, allow_labels=False)
+    if target.cost is None:
+        raise ValueError("cost is None; without costs pass the performance itself as y.")
+    return np.stack([target.performance, target.cost], axis=-1)
+
+
+def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow_labels=True):
+    """Turn any accepted form of `y` into a :class:`RoutingTarget`.
+
+    Parameters
+    ----------
+    y : array-like
+        A performance matrix of shape (n_queries, n_llms), an array of shape
+        (n_queries, n_llms, 2) from :func:`make_routing_target`, or labels of shape
+        (n_queries,): the best LLM of each query, taken as performance 1 for that LLM and 0
+        for the others.
+    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+        US dollars per 1,000 queries. Not together with a three-dimensional `y`.
+    llm_names : sequence of str, default=None
+        Names of the columns of a `y` that carries none. Without them such LLMs are named
+        0, 1, ...
+    known_llms : ndarray of shape (n_llms,), default=None
+        The pool of a fitted router. The result then has just these columns, in this order.
+    allow_labels : bool, default=True
+        Whether a one-dimensional `y`, or a bare column, may be labels.
+
+    Returns
+    -------
+    target : RoutingTarget
+
+    Raises
+    ------
+    ValueError
+        If `y` or `cost` has a wrong shape, infinite values, negative costs, or names that
+        are repeated or do not match.
+    """
+    if y is None:
+        raise ValueError(
+            "This router requires y to be passed, but the target y is None; pass the performance "
+            "of each LLM on each query, shape (n_queries, n_llms)."
+        )
+    columns = _column_names(y)
+    array = y if columns is not None else np.asarray(y)
+    if array.ndim == 3:
+        if cost is not None:
+            raise ValueError(
+                "cost was given together with a three-dimensional y, which holds the cost "
+                "already; pass one of the two."
+            )
+        if array.shape[2] != 2:
+            raise ValueError(
+                f"y has shape {array.shape}; a three-dimensional y must come from "
+                "make_routing_target and have shape (n_queries, n_llms, 2)."
+            )
+        array = _as_float(array, "y")
+        performance, cost = array[..., 0], array[..., 1]
+    elif allow_labels and _holds_labels(array, columns, cost, llm_names, known_llms):
+        performance, columns = _one_hot(array, llm_names, known_llms)
+    elif array.ndim == 2:
+        performance = _as_float(array, "y")
+    else:
+        raise ValueError(f"The performance must have shape (n_queries, n_llms), got {array.shape}.")
+
+    names = _name_llms(performance.shape[1], columns, llm_names, known_llms)
+    if cost is not None:
+        cost = _check_cost(cost, performance.shape, names if columns is not None else None)
+    _refuse(np.isinf(performance), "performance (in y)", "infinite")
+    if known_llms is not None and not np.array_equal(names, known_llms):
+        order = [int(np.flatnonzero(names == name)[0]) for name in known_llms]
+        performance = performance[:, order]
+        cost = None if cost is None else cost[:, order]
+        names = known_llms
+    return RoutingTarget(performance, cost, names)
+
+
+def check_trainable(target):
+    """Raise if a query or an LLM of `target` has no observed outcome to learn from.
+
+    Raises
+    ------
+    ValueError
+        Naming the first few rows or LLMs without any observation.
+    """
+    observed = ~np.isnan(target.performance)
+    empty_rows = np.flatnonzero(~observed.any(axis=1))
+    if empty_rows.size:
+        raise ValueError(
+            f"The performance is NaN for every LLM in {empty_rows.size} row(s) of y, first "
+            f"{empty_rows[:5].tolist()}; drop queries on which no LLM was scored."
+        )
+    empty_llms = np.flatnonzero(~observed.any(axis=0))
+    if empty_llms.size:
+        raise ValueError(
+            f"The performance is NaN on every query for {target.llm_names[empty_llms].tolist()}; "
+            "leave LLMs that were never scored out of the pool."
+        )
+
+
+def routing_utility(performance, cost, cost_weight):
+    """Utility of each outcome, ``performance - cost_weight * cost`` (paper, section 4).
+
+    Parameters
+    ----------
+    performance : ndarray of shape (n_queries, n_llms)
+    cost : ndarray of shape (n_queries, n_llms) or None
+        US dollars per 1,000 queries. None means that nothing is charged.
+    cost_weight : float
+        The trade-off alpha: performance given up for one US dollar per 1,000 queries.
+
+    Returns
+    -------
+    utility : ndarray of shape (n_queries, n_llms)
+        NaN where an outcome that counts was not observed; at ``cost_weight=0`` a missing
+        cost does not count.
+    """
+    if cost is None or cost_weight == 0:
+        return performance
+    return performance - cost_weight * cost
+
+
+def _column_names(table):
+    """Column names of a data frame of any library, or None."""
+    columns = getattr(table, "columns", None)
+    return None if columns is None else np.asarray(list(columns), dtype=object)
+
+
+def _as_float(array, name):
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}") from error
+
+
+def _holds_labels(array, columns, cost, llm_names, known_llms):
+    """Whether y is one label per query; scikit-learn reads a bare (n, 1) column so, too."""
+    if array.ndim == 1:
+        return True
+    if array.ndim != 2 or array.shape[1] != 1 or columns is not None or cost is not None:
+        return False
+    pool = known_llms if known_llms is not None else llm_names
+    return pool is None or len(pool) != 1
+
+
+def _one_hot(labels, llm_names, known_llms):
+    labels = column_or_1d(labels, warn=True)
+    check_classification_targets(labels)
+    if known_llms is not None:
+        names = known_llms
+    elif llm_names is not None:
+        names = np.asarray(llm_names)
+    else:
+        names = np.unique(labels)
+    if known_llms is None:
+        strange = sorted(set(labels.tolist()) - set(names.tolist()), key=str)
+        if strange:
+            raise ValueError(f"y holds labels that are not in llm_names: {strange}.")
+    return (labels[:, None] == names[None, :]).astype(np.float64), names
+
+
+def _name_llms(n_llms, columns, llm_names, known_llms):
+    if columns is not None:
+        names = _plain(columns)
+        wanted = known_llms if known_llms is not None else llm_names
+        if wanted is not None and set(names.tolist()) != set(np.asarray(wanted).tolist()):
+            raise ValueError(
+                f"The columns of y are {names.tolist()}, but the pool is "
+                f"{np.asarray(wanted).tolist()}."
+            )
+    elif known_llms is not None or llm_names is not None:
+        names = np.asarray(known_llms if known_llms is not None else llm_names)
+        if len(names) != n_llms:
+            raise ValueError(f"y has {n_llms} column(s), but the pool has {len(names)} LLM(s).")
+    else:
+        names = np.arange(n_llms)
+    unique, counts = np.unique(names, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"LLM names must be distinct; repeated: {unique[counts > 1].tolist()}.")
+    return names
+
+
+def _plain(names):
+    """Names as a string array if they all are strings, so that predictions are strings too."""
+    if all(isinstance(name, str) for name in names):
+        return names.astype(str)
+    return names
+
+
+def _check_cost(cost, shape, names):
+    labels = _column_names(cost)
+    if labels is None and hasattr(cost, "index") and not isinstance(cost, (list, tuple)):
+        labels = np.asarray(list(cost.index), dtype=object)
+        if list(labels) == list(range(len(labels))):  # a Series without names
+            labels = None
+    array = _as_float(cost, "cost")
+    n_queries, n_llms = shape
+    if array.ndim not in (1, 2) or array.shape[-1] != n_llms:
+        raise ValueError(
+            f"cost has shape {array.shape}; wanted ({n_queries}, {n_llms}), one per query and LLM, "
+            f"or ({n_llms},), one list price per LLM."
+        )
+    if array.ndim == 2:
+        check_consistent_length(np.empty(n_queries), array)
+    if labels is not None and names is not None:
+        if set(labels.tolist()) != set(names.tolist()):
+            raise ValueError(
+                f"cost names the LLMs {labels.tolist()}, but y names {names.tolist()}."
+            )
+        array = array[..., [labels.tolist().index(name) for name in names]]
+    _refuse(np.isinf(array), "cost", "infinite")
+    _refuse(array < 0, "cost", "negative")
+    return np.broadcast_to(array, shape)
+
+
+def _refuse(bad, name, what):
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} holds {int(bad.sum())} {what} value(s), the first at {place}.")
