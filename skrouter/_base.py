@@ -171,8 +171,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _read_training_data(self, X, y, cost, sample_weight):
         """Check all that `fit` was given, then encode the queries."""
-        if not isinstance(self.cost_weight, Real) or not 0 <= self.cost_weight < np.inf:
-            raise ValueError(f"cost_weight must be a finite number >= 0, got {self.cost_weight!r}.")
+        self._validate_params()
         text = is_text(X)
         if text:
             X = check_queries(X)

@@ -4,9 +4,13 @@ Every form in which users hold it is turned into one :class:`RoutingTarget` here
 module unpacks a target.
 """
 
+from collections import Counter
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -129,7 +133,7 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
 
     names = _name_llms(performance.shape[1], columns, llm_names, known_llms)
     if cost is not None:
-        cost = _check_cost(cost, performance.shape, names if columns is not None else None)
+        cost = _check_cost(cost, performance.shape, names)
     _refuse(np.isinf(performance), "performance (in y)", "infinite")
     if known_llms is not None and not np.array_equal(names, known_llms):
         order = [int(np.flatnonzero(names == name)[0]) for name in known_llms]
@@ -187,12 +191,21 @@ def routing_utility(performance, cost, cost_weight):
 def _column_names(table):
     """Column names of a data frame of any library, or None."""
     columns = getattr(table, "columns", None)
-    return None if columns is None else np.asarray(list(columns), dtype=object)
+    return None if columns is None else _plain(list(columns), "The columns of y")
 
 
 def _as_float(array, name):
+    """As float64; every mark of a missing value, also of pandas, becomes NaN."""
     try:
-        return np.asarray(array, dtype=np.float64)
+        return check_array(
+            array,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers: {error}") from error
 
@@ -209,54 +222,61 @@ def _holds_labels(array, columns, cost, llm_names, known_llms):
 
 def _one_hot(labels, llm_names, known_llms):
     labels = column_or_1d(labels, warn=True)
+    if labels.dtype.kind == "O":
+        missing = [label is None or is_scalar_nan(label) or is_pandas_na(label) for label in labels]
+        if any(missing):
+            raise ValueError(f"y holds labels, and the one at {missing.index(True)} is missing.")
+    else:
+        assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
     if known_llms is not None:
         names = known_llms
     elif llm_names is not None:
-        names = np.asarray(llm_names)
-    else:
-        names = np.unique(labels)
-    if known_llms is None:
+        names = _check_llm_names(llm_names)
         strange = sorted(set(labels.tolist()) - set(names.tolist()), key=str)
         if strange:
             raise ValueError(f"y holds labels that are not in llm_names: {strange}.")
+    else:
+        names = np.unique(labels)
     return (labels[:, None] == names[None, :]).astype(np.float64), names
 
 
 def _name_llms(n_llms, columns, llm_names, known_llms):
-    if columns is not None:
-        names = _plain(columns)
-        wanted = known_llms if known_llms is not None else llm_names
-        if wanted is not None and set(names.tolist()) != set(np.asarray(wanted).tolist()):
-            raise ValueError(
-                f"The columns of y are {names.tolist()}, but the pool is "
-                f"{np.asarray(wanted).tolist()}."
-            )
-    elif known_llms is not None or llm_names is not None:
-        names = np.asarray(known_llms if known_llms is not None else llm_names)
+    """Names of the columns of y."""
+    pool = known_llms
+    if pool is None and llm_names is not None:
+        pool = _check_llm_names(llm_names)
+    if columns is None:
+        names = np.arange(n_llms) if pool is None else pool
         if len(names) != n_llms:
             raise ValueError(f"y has {n_llms} column(s), but the pool has {len(names)} LLM(s).")
     else:
-        names = np.arange(n_llms)
-    unique, counts = np.unique(names, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(f"LLM names must be distinct; repeated: {unique[counts > 1].tolist()}.")
+        names = columns
+        if pool is not None and set(names.tolist()) != set(pool.tolist()):
+            raise ValueError(
+                f"The columns of y are {names.tolist()}, but the pool is {pool.tolist()}."
+            )
     return names
 
 
-def _plain(names):
-    """Names as a string array if they all are strings, so that predictions are strings too."""
-    if all(isinstance(name, str) for name in names):
-        return names.astype(str)
-    return names
+def _check_llm_names(llm_names):
+    if np.ndim(llm_names) != 1:
+        raise ValueError(f"llm_names must be a sequence of names, got {llm_names!r}.")
+    return _plain(list(llm_names), "llm_names")
+
+
+def _plain(names, what):
+    """Names as an array of strings or of integers, so that predictions are of that type."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"LLM names must be distinct; repeated: {repeated}.")
+    for kind, dtype in ((str, str), (Integral, int)):
+        if all(isinstance(name, kind) for name in names):
+            return np.asarray(names, dtype=dtype)
+    raise ValueError(f"{what} must be all strings or all integers, got {names}.")
 
 
 def _check_cost(cost, shape, names):
-    labels = _column_names(cost)
-    if labels is None and hasattr(cost, "index") and not isinstance(cost, (list, tuple)):
-        labels = np.asarray(list(cost.index), dtype=object)
-        if list(labels) == list(range(len(labels))):  # a Series without names
-            labels = None
     array = _as_float(cost, "cost")
     n_queries, n_llms = shape
     if array.ndim not in (1, 2) or array.shape[-1] != n_llms:
@@ -266,15 +286,26 @@ def _check_cost(cost, shape, names):
         )
     if array.ndim == 2:
         check_consistent_length(np.empty(n_queries), array)
-    if labels is not None and names is not None:
-        if set(labels.tolist()) != set(names.tolist()):
-            raise ValueError(
-                f"cost names the LLMs {labels.tolist()}, but y names {names.tolist()}."
-            )
-        array = array[..., [labels.tolist().index(name) for name in names]]
+    array = array[..., _order_of_costs(cost, names)]
     _refuse(np.isinf(array), "cost", "infinite")
     _refuse(array < 0, "cost", "negative")
     return np.broadcast_to(array, shape)
+
+
+def _order_of_costs(cost, names):
+    """Columns of the cost in the order of `names`; by place if either side has no names."""
+    labels = getattr(cost, "columns", None)
+    if labels is None and not isinstance(cost, list | tuple):
+        labels = getattr(cost, "index", None)
+    if labels is None:
+        return slice(None)
+    labels, names = list(labels), names.tolist()
+    if set(labels) == set(names) and len(labels) == len(names):
+        return [labels.index(name) for name in names]
+    numbers = list(range(len(names)))
+    if numbers in (labels, names):
+        return slice(None)
+    raise ValueError(f"cost names the LLMs {labels}, but y names {names}.")
 
 
 def _refuse(bad, name, what):

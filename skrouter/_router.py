@@ -1,0 +1,574 @@
+"""RadialRouterClassifier, the main estimator."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skrouter._base import BaseRouter
+from skrouter._encoder import SentenceEncoder
+from skrouter._persistence import from_arrays, to_arrays, versions, warn_on_other_versions
+from skrouter._pretrained import resolve_device
+
+_ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
+
+
+class RadialRouterClassifier(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRouter
+):
+    r"""Learn from past queries which LLM to call, with RadialRouter.
+
+    A query of embedding :math:`e` becomes the representation
+    :math:`h = \mathrm{LN}(W e + b)`. RadialFormer [1]_ puts it in the middle of a star, as the
+    relay :math:`r^0 = h`, with one satellite per LLM around it, which begins as the learnt
+    embedding of that LLM, :math:`s_j^0 = m_j`. In each layer :math:`t`
+
+    .. math::
+
+        s_j^t &= \mathrm{LN}(\mathrm{ReLU}(
+            \mathrm{MHA}(s_j^{t-1}, [s_j^{t-1}; m_j; r^{t-1}]))), \\
+        r^t &= \mathrm{LN}(\mathrm{ReLU}(
+            \mathrm{MHA}(r^{t-1}, [r^{t-1}; s_1^t; \dots; s_n^t]))).
+
+    One network shared by all LLMs maps each last satellite to a logit; :math:`p` is the softmax
+    of the logits, and the router calls the LLM of the largest. It is trained on
+
+    .. math::
+
+        L = L_\mathrm{KL}(p, q) + \lambda \, L_{qq}, \qquad
+        q_j = \mathrm{softmax}_j \big( (P_j - \alpha C_j) / \tau \big),
+
+    where :math:`P_j` and :math:`C_j` are the performance and the cost of LLM :math:`j` on the
+    query, :math:`\alpha` is `cost_weight`, :math:`\tau` is `target_temperature`, :math:`\lambda`
+    is `contrastive_weight`, and :math:`L_{qq}` draws queries of one cluster together.
+
+    Parameters
+    ----------
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`SentenceEncoder`, or any scikit-learn transformer of text. The default is fast on
+        a CPU and can be installed as a package. Not used on ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the paper's "balance" scenario; the others are 0 and 0.1. It is a matter
+        of what money is worth to you, not of tuning.
+    contrastive_weight : float, default=0.1
+        The weight :math:`\lambda` of the contrastive loss. 0 leaves it out.
+    target_temperature : float, default=0.2
+        The temperature :math:`\tau` of the target distribution. Utilities of an LLM that is right
+        and one that is wrong differ by about 1, so at :math:`\tau = 1` the targets hardly tell
+        them apart.
+    kl_direction : {"reverse", "forward"}, default="reverse"
+        "reverse" is :math:`\mathrm{KL}(p \| q)`, "forward" :math:`\mathrm{KL}(q \| p)`. The
+        reverse one is, but for constants, the expected utility of what the router calls plus an
+        entropy bonus: what one wants of a router. The paper does not say which it takes.
+    contrastive_temperature : float, default=1.0
+        Temperature of the cosine similarities in the contrastive loss.
+    n_clusters : int, default=8
+        Number of k-means clusters of the queries' embeddings; queries of the same cluster are
+        positives of the contrastive loss, others negatives. At most the number of queries.
+    n_layers : int, default=2
+        Layers of RadialFormer: with two, satellites learn of each other through the relay.
+    n_heads : int, default=4
+        Attention heads. Must divide `hidden_dim`.
+    hidden_dim : int, default=64
+        Width of relay, satellites and LLM embeddings.
+    dropout : float, default=0.3
+        Dropped share of every new state while training. It is high because outcomes are noisy
+        and the rows few.
+    fit_intercept : bool, default=True
+        Whether the logits begin at those of the best router that ignores the query,
+        :math:`\bar u_j / \tau` with :math:`\bar u_j` the mean utility of LLM :math:`j`. Training
+        then only learns where a query differs from the average, and where there is nothing to
+        learn, the router stays at the best single LLM. False is the plain network of the paper.
+    fine_tune_encoder : bool, default=False
+        Whether to train the encoder along with the network, as the paper does. It needs text, a
+        sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
+        the fitted router.
+    learning_rate : float, default=3e-4
+        Largest learning rate of the network, in AdamW: up over the first tenth of the steps, then
+        down a cosine to zero.
+    encoder_learning_rate : float, default=5e-5
+        The same for an encoder that is trained; lower, for it begins from good weights.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    batch_size : int or None, default=64
+        Queries per step. None takes all at once.
+    max_iter : int, default=10
+        Number of epochs, at most. Few and gentle ones: on noisy outcomes longer training only
+        learns the noise.
+    early_stopping : bool, default=False
+        Whether to hold queries out, to stop when their mean utility no longer rises, and to keep
+        the best epoch. The state before training, which with `fit_intercept` is the best single
+        LLM, is kept if no epoch gains more than the standard error of its gain. Off, as 10
+        epochs need no stopping and the held-out queries are lost for training.
+    validation_fraction : float, default=0.2
+        Share of the queries held out, if `early_stopping`.
+    n_iter_no_change : int, default=5
+        Epochs without a gain after which training stops, if `early_stopping`.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,
+        1, ...
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of training. Predictions are made in float64 (on MPS, which has none, in
+        float32).
+    device : str, default="auto"
+        "auto" takes CUDA if there is one, else MPS, else the CPU. Otherwise a device name: "cpu",
+        "cuda", "cuda:1", "mps".
+    random_state : int, RandomState instance or None, default=None
+        Seed of clusters, weights, dropout, the order of queries and the held-out part. The global
+        random states are not touched.
+    verbose : bool, default=False
+        Whether to print the loss after every epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Length of an embedding.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if fitted on a DataFrame of embeddings.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+    n_iter_ : int
+        Number of epochs run.
+    best_iter_ : int
+        The epoch that was kept, counted from 1; 0 is the state before training. Without early
+        stopping it is `n_iter_`.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+    validation_gains_ : list of float
+        After each epoch, the mean utility on the held-out queries less that of the best single
+        LLM. Empty without early stopping.
+    llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
+        The learnt embeddings :math:`m_j`.
+    uses_cost_ : bool
+        Whether costs were given at `fit`.
+    takes_text_ : bool
+        Whether the router was fitted on text, and not on ready embeddings.
+
+    See Also
+    --------
+    skrouter.baselines : Routers to compare with. The best LLM per task shows whether anything is
+        gained per query.
+    skrouter.metrics.make_routing_scorer : Scorer at a fixed trade-off, for model selection.
+
+    Notes
+    -----
+    Outcomes that were not observed are NaN in `y`. They are left out of the target distribution
+    and of :math:`p` alike, not taken as failures.
+
+    A new LLM needs a new fit. The choices that the paper leaves open, and those that differ from
+    it, are listed with their reasons on the page "The method".
+
+    References
+    ----------
+    .. [1] R. Jin et al., "RadialRouter: Structured Representation for Efficient and Robust Large
+       Language Models Routing", Findings of EMNLP 2025, pp. 14587-14600, arXiv:2506.03880.
+
+    Examples
+    --------
+    On ready embeddings; on text it is the same, with a list of strings as `X`.
+
+    >>> import numpy as np
+    >>> from skrouter import RadialRouterClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 4))
+    >>> hard = X[:, 0] > 0
+    >>> performance = np.column_stack([~hard, np.ones(200)])  # "small" fails on hard queries
+    >>> router = RadialRouterClassifier(
+    ...     llm_names=["small", "large"],
+    ...     learning_rate=1e-2,
+    ...     max_iter=5,
+    ...     device="cpu",
+    ...     random_state=0,
+    ... )
+    >>> router = router.fit(X, performance, cost=[0.1, 10.0])
+    >>> router.predict([[-2.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]])
+    array(['small', 'large'], dtype='<U5')
+    >>> router.llm_embeddings_.shape
+    (2, 64)
+    """
+
+    _parameter_constraints = {
+        **BaseRouter._parameter_constraints,
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "target_temperature": [Interval(Real, 0, None, closed="neither")],
+        "kl_direction": [StrOptions({"forward", "reverse"})],
+        "contrastive_temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "hidden_dim": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "fit_intercept": ["boolean"],
+        "fine_tune_encoder": ["boolean"],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "encoder_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        encoder="all-MiniLM-L6-v2",
+        *,
+        cost_weight=0.02,
+        contrastive_weight=0.1,
+        target_temperature=0.2,
+        kl_direction="reverse",
+        contrastive_temperature=1.0,
+        n_clusters=8,
+        n_layers=2,
+        n_heads=4,
+        hidden_dim=64,
+        dropout=0.3,
+        fit_intercept=True,
+        fine_tune_encoder=False,
+        learning_rate=3e-4,
+        encoder_learning_rate=5e-5,
+        weight_decay=0.01,
+        batch_size=64,
+        max_iter=10,
+        early_stopping=False,
+        validation_fraction=0.2,
+        n_iter_no_change=5,
+        llm_names=None,
+        dtype="float32",
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.contrastive_weight = contrastive_weight
+        self.target_temperature = target_temperature
+        self.kl_direction = kl_direction
+        self.contrastive_temperature = contrastive_temperature
+        self.n_clusters = n_clusters
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout
+        self.fit_intercept = fit_intercept
+        self.fine_tune_encoder = fine_tune_encoder
+        self.learning_rate = learning_rate
+        self.encoder_learning_rate = encoder_learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.llm_names = llm_names
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X, y, cost=None, sample_weight=None):
+        """Learn from past queries which LLM to call.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text, which `encoder` turns into embeddings, or ready embeddings.
+        y : array-like
+            The performance of each LLM on each query, shape (n_queries, n_llms), higher is
+            better; or the result of :func:`make_routing_target`, shape
+            (n_queries, n_llms, 2); or the best LLM of each query, shape (n_queries,). NaN
+            means that an outcome was not observed.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries, as measured or as list prices.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        self : RadialRouterClassifier
+            The fitted router.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is not as described. It is raised before any work is
+            done, and a router that was fitted before stays as it was.
+        TypeError
+            If a query among texts is not a string.
+        """
+        # Before anything that may be rolled back, so that callbacks are always torn down.
+        self._init_callback_context(max_subtasks=self.max_iter)
+        return super().fit(X, y, cost=cost, sample_weight=sample_weight)
+
+    def decision_function(self, X):
+        """Logits of the LLMs.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_queries, n_llms) or (n_queries,)
+            Columns follow `classes_`. With two LLMs scikit-learn wants one column: the
+            logit of the second less that of the first.
+        """
+        check_is_fitted(self)
+        logits = self._utilities(self._read_queries(X))
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X):
+        """Distribution of the router over the LLMs.
+
+        It is what the router was trained to be, close to ``softmax(utility /
+        target_temperature)``: a preference, not the probability of a correct answer.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_queries, n_llms)
+            Rows sum to one; columns follow `classes_`.
+        """
+        check_is_fitted(self)
+        return softmax(self._utilities(self._read_queries(X)), axis=1)
+
+    def transform(self, X):
+        """Query representations ``h_q``, on which the contrastive loss acts.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        states : ndarray of shape (n_queries, hidden_dim)
+            The relay's first state.
+        """
+        check_is_fitted(self)
+        return self._run("represent", self._read_queries(X))
+
+    @property
+    def _n_features_out(self):
+        return self.llm_embeddings_.shape[1]
+
+    def _check_parameters(self, X, text):
+        if self.hidden_dim % self.n_heads:
+            raise ValueError(
+                f"hidden_dim must be a multiple of n_heads, got hidden_dim={self.hidden_dim} and "
+                f"n_heads={self.n_heads}."
+            )
+        resolve_device(self.device)
+        if self.fine_tune_encoder and not text:
+            raise ValueError("fine_tune_encoder=True needs text, but X holds ready embeddings.")
+        if self.fine_tune_encoder and not isinstance(self.encoder, str | SentenceEncoder):
+            raise ValueError(
+                "fine_tune_encoder=True needs a sentence-transformers model: encoder must be its "
+                f"name or a SentenceEncoder, got {self.encoder!r}."
+            )
+        if self.early_stopping and not 1 <= self.validation_fraction * len(X) <= len(X) - 1:
+            raise ValueError(
+                f"early_stopping=True with validation_fraction={self.validation_fraction} leaves "
+                f"no query to train or to validate on, out of {len(X)}."
+            )
+
+    def _fit(self, data):
+        import torch
+
+        from skrouter._training import Objective, Queries, Schedule, seeded, train
+        from skrouter.nn.network import RoutingNetwork
+
+        used = np.flatnonzero(data.sample_weight)
+        embeddings, utility = data.embeddings[used], data.utility[used]
+        weight = data.sample_weight[used]
+        random_state = check_random_state(self.random_state)
+        rows, held_out = self._split(len(used), random_state)
+        clusters = self._cluster(embeddings, weight, random_state)
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
+
+        def tensor(array, dtype=dtype):
+            return torch.tensor(array, dtype=dtype, device=device)
+
+        self._architecture = {
+            "n_features": embeddings.shape[1],
+            "n_llms": utility.shape[1],
+            "dim": self.hidden_dim,
+            "n_layers": self.n_layers,
+            "n_heads": self.n_heads,
+            "dropout": self.dropout,
+        }
+        with seeded(seed, device):
+            network = RoutingNetwork(**self._architecture).to(device, dtype)
+            if not self.fine_tune_encoder:
+                scaler = StandardScaler().fit(embeddings[rows], sample_weight=weight[rows])
+                network.center.copy_(tensor(scaler.mean_))
+                network.scale.copy_(tensor(scaler.scale_))
+            constant = tensor(self._best_constant(utility, weight))
+            if self.fit_intercept:
+                network.intercept.copy_(constant)
+                network.start_at_intercept()
+            encoder, embed = self._embedder(data, used, tensor)
+            self._network, self._versions = network, versions()
+            history = train(
+                network,
+                embed,
+                encoder,
+                Queries(
+                    tensor(utility),
+                    tensor(weight),
+                    None if clusters is None else tensor(clusters, torch.long),
+                    constant,
+                ),
+                tensor(rows, torch.long),
+                tensor(held_out, torch.long),
+                Objective(
+                    self.target_temperature,
+                    self.kl_direction,
+                    self.contrastive_weight,
+                    self.contrastive_temperature,
+                ),
+                Schedule(
+                    self.learning_rate,
+                    self.encoder_learning_rate,
+                    self.weight_decay,
+                    self.batch_size or len(rows),
+                    self.max_iter,
+                    self.n_iter_no_change,
+                ),
+                self._announce_epochs(data),
+            )
+        if encoder is not None:
+            self.encoder_._set_weights(to_arrays(encoder))
+        self.loss_curve_ = history.loss
+        self.validation_gains_ = history.validation_gains
+        self.n_iter_ = len(history.loss)
+        self.best_iter_ = history.best_iter
+        self.llm_embeddings_ = to_arrays(network.radialformer)["llm_embeddings"]
+
+    def _split(self, n_queries, random_state):
+        """Rows to train on and rows to choose the epoch on."""
+        if not self.early_stopping:
+            return np.arange(n_queries), np.arange(0)
+        return train_test_split(
+            np.arange(n_queries), test_size=self.validation_fraction, random_state=random_state
+        )
+
+    def _cluster(self, embeddings, weight, random_state):
+        """k-means clusters of the queries, for the contrastive loss."""
+        if self.contrastive_weight == 0:
+            return None
+        kmeans = KMeans(n_clusters=min(self.n_clusters, len(embeddings)), random_state=random_state)
+        with warnings.catch_warnings():
+            # With fewer distinct queries than clusters it finds fewer, which is as wanted.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            # In float64 the order of summation, and so the number of threads, does not matter.
+            return kmeans.fit_predict(embeddings.astype(np.float64), sample_weight=weight)
+
+    def _best_constant(self, utility, weight):
+        """Logits of the best router that ignores the query.
+
+        Among all constant distributions the one nearest to the targets, in reverse KL, is
+        ``softmax(mean utility / target_temperature)``.
+        """
+        observed = ~np.isnan(utility)
+        total = (weight[:, None] * np.where(observed, utility, 0.0)).sum(axis=0)
+        mean = total / (weight[:, None] * observed).sum(axis=0)
+        return (mean - mean.max()) / self.target_temperature
+
+    def _embedder(self, data, used, tensor):
+        """The encoder to train, or None, and a function from row numbers to embeddings."""
+        ready = tensor(data.embeddings[used])
+        if not self.fine_tune_encoder:
+            return None, lambda rows: ready[rows]
+        encoder = self.encoder_._load(fresh=True).to(resolve_device(self.device))
+        queries = [data.queries[i] for i in used]
+
+        def embed(rows):
+            return self.encoder_._embed(encoder, [queries[i] for i in rows.tolist()]).to(
+                ready.dtype
+            )
+
+        return encoder, embed
+
+    def _announce_epochs(self, data):
+        """Begin the fit task of the callbacks; returns what is called after every epoch."""
+        context = self._callback_fit_ctx
+        task = {"estimator": self, "X": data.queries or data.embeddings, "y": data.utility}
+        context.call_on_fit_task_begin(**task)
+
+        def on_epoch(epoch, loss, gain):
+            if self.verbose:
+                watched = "" if gain is None else f", gain on held-out queries {gain:+.4f}"
+                print(f"epoch {epoch + 1}/{self.max_iter}: loss {loss:.4f}{watched}")
+            step = context.subcontext(task_name="epoch").call_on_fit_task_begin(**task)
+            # An empty dict: copies of this estimator are ready to predict at any epoch.
+            return step.call_on_fit_task_end(**task, reconstruction_attributes=dict)
+
+        return on_epoch
+
+    def _utilities(self, embeddings):
+        return self._run("logits", embeddings)
+
+    def _run(self, what, embeddings):
+        """Outputs of the network in evaluation mode, as float64.
+
+        In double precision a query's result does not depend, to seven digits and more, on
+        which others are in the batch.
+        """
+        import torch
+
+        network = self._network
+        device = resolve_device(self.device)
+        dtype = torch.float32 if device == "mps" else torch.float64  # MPS has no float64
+        if network.intercept.device != torch.device(device) or network.intercept.dtype != dtype:
+            network.to(device, dtype)
+        with torch.inference_mode():
+            outputs = [
+                getattr(network, what)(torch.tensor(part, dtype=dtype, device=device))
+                for part in np.array_split(
+                    embeddings, range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE)
+                )
+            ]
+        return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
+
+    def __getstate__(self):
+        # Copied: it may be the live __dict__.
+        state = dict(super().__getstate__())
+        if "_network" in state:
+            state["_network"] = to_arrays(state["_network"])
+        return state
+
+    def __setstate__(self, state):
+        if "_network" in state:
+            from skrouter.nn.network import RoutingNetwork
+
+            warn_on_other_versions(type(self).__name__, state["_versions"])
+            network = RoutingNetwork(**state["_architecture"])
+            state = {**state, "_network": from_arrays(network, state["_network"]).eval()}
+        super().__setstate__(state)

@@ -1,0 +1,588 @@
+"""RadialRouterClassifier: learning, guarantees, and what it refuses."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import silhouette_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict, learning_curve
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skrouter import RadialRouterClassifier, SentenceEncoder, make_routing_target
+from skrouter.datasets import make_routing_problem
+from skrouter.metrics import make_routing_scorer
+
+SMALL = {"hidden_dim": 16, "max_iter": 3, "random_state": 0, "device": "cpu"}
+
+# Nothing random or order-dependent is left in training: scikit-learn's equivalence checks hold.
+STRICT = RadialRouterClassifier(
+    dtype="float64",
+    batch_size=None,
+    dropout=0.0,
+    contrastive_weight=0.0,
+    max_iter=60,
+    learning_rate=1e-2,
+    n_layers=1,
+    hidden_dim=16,
+    device="cpu",
+)
+
+
+def expected_failures(router):
+    if router.batch_size is None:
+        return {}
+    return {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "mini-batches of a repeated query differ from those of a weighted one"
+        )
+    }
+
+
+@parametrize_with_checks(
+    [STRICT, RadialRouterClassifier()],
+    expected_failed_checks=expected_failures,
+    xfail_strict=True,
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Embeddings whose first column tells which of three LLMs is good; the third is dear."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8))
+    performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(300)], axis=1).astype(float)
+    cost = np.array([0.5, 1.0, 20.0])
+    return X, performance, cost
+
+
+@pytest.fixture(scope="module")
+def fitted(numbers):
+    X, performance, cost = numbers
+    return RadialRouterClassifier(cost_weight=0.05, max_iter=20, random_state=0).fit(
+        X, performance, cost=cost
+    )
+
+
+# Learning
+
+
+def test_routes_by_the_query_and_by_the_cost(fitted, numbers):
+    X, performance, cost = numbers
+    best_constant = (performance - 0.05 * cost).mean(axis=0).max()
+    assert fitted.score(X, performance, cost=cost) > best_constant + 0.3
+    assert 2 not in fitted.predict(X)
+
+
+def test_cost_weight_zero_prefers_performance(numbers):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(cost_weight=0.0, random_state=0).fit(X, performance, cost=cost)
+    assert (router.predict(X) == 2).mean() > 0.95
+
+
+@pytest.mark.parametrize("kl_direction", ["forward", "reverse"])
+def test_both_directions_of_the_divergence_learn(numbers, kl_direction):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(
+        cost_weight=0.05,
+        kl_direction=kl_direction,
+        fit_intercept=False,
+        max_iter=20,
+        learning_rate=1e-3,
+        random_state=0,
+    ).fit(X, performance, cost=cost)
+    assert router.score(X, performance, cost=cost) > 0.85
+
+
+def test_score_is_the_mean_utility_of_what_is_predicted(fitted, numbers):
+    X, performance, cost = numbers
+    chosen = fitted.predict(X)
+    utility = performance - 0.05 * cost
+    received = utility[np.arange(len(X)), chosen]
+    assert fitted.score(X, performance, cost=cost) == pytest.approx(received.mean())
+    weight = np.arange(len(X))
+    assert fitted.score(X, performance, cost=cost, sample_weight=weight) == pytest.approx(
+        np.average(received, weights=weight)
+    )
+
+
+def test_outputs_agree(fitted, numbers):
+    X = numbers[0]
+    proba, logits = fitted.predict_proba(X), fitted.decision_function(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    np.testing.assert_array_equal(fitted.classes_[proba.argmax(1)], fitted.predict(X))
+    np.testing.assert_array_equal(fitted.classes_[logits.argmax(1)], fitted.predict(X))
+    assert fitted.transform(X).shape == (300, 64)
+    assert fitted.llm_embeddings_.shape == (3, 64)
+    assert len(fitted.loss_curve_) == fitted.n_iter_ == 20
+
+
+def test_a_router_with_nothing_to_learn_stays_at_the_best_llm():
+    """Do no harm: many nearly equal LLMs, few queries, outcomes that ignore the query."""
+    lost = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(1600, 32))
+        mean = 0.6 + 0.02 * rng.standard_normal(49)
+        outcomes = (rng.random((800, 49)) < mean).astype(float)
+        router = RadialRouterClassifier(random_state=seed).fit(X[:800], outcomes)
+        lost.append(mean[outcomes.mean(axis=0).argmax()] - mean[router.predict(X[800:])].mean())
+    assert np.mean(lost) < 0.005
+
+
+def test_early_stopping_keeps_the_best_constant_when_nothing_helps():
+    rng = np.random.default_rng(0)
+    X, outcomes = rng.normal(size=(100, 4)), np.tile([[0.2, 0.9, 0.5]], (100, 1))
+    router = RadialRouterClassifier(early_stopping=True, n_iter_no_change=2, **SMALL)
+    router.fit(X, outcomes)
+    assert (router.predict(X) == 1).all()
+    assert router.best_iter_ == 0
+    assert router.n_iter_ == 2
+    assert len(router.validation_gains_) == 2
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_early_stopping_keeps_what_helps(numbers, fit_intercept):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(
+        cost_weight=0.05,
+        early_stopping=True,
+        fit_intercept=fit_intercept,
+        max_iter=20,
+        n_iter_no_change=20,
+        random_state=0,
+    ).fit(X, performance, cost=cost)
+    assert router.best_iter_ > 0
+    gains = np.array(router.validation_gains_)
+    assert gains[router.best_iter_ - 1] == gains.max() > 0.3
+
+
+def test_contrastive_loss_draws_clusters_together():
+    """On held-out queries the silhouette of the clusters rises with the contrastive weight."""
+    rng = np.random.default_rng(0)
+    topic = rng.integers(0, 4, 600)
+    X = 1.2 * rng.normal(size=(4, 16))[topic] + rng.normal(size=(600, 16))
+    outcomes = (rng.random((600, 3)) < 0.5).astype(float)
+    silhouette = []
+    for weight in (0.0, 1.0):
+        router = RadialRouterClassifier(
+            contrastive_weight=weight, contrastive_temperature=0.2, n_clusters=4, random_state=0
+        ).fit(X[:400], outcomes[:400])
+        silhouette.append(silhouette_score(router.transform(X[400:]), topic[400:], metric="cosine"))
+    assert silhouette[1] > silhouette[0] + 0.03
+
+
+def test_missing_outcomes_are_not_zeros(numbers):
+    X, performance, cost = numbers
+    holes = np.random.default_rng(0).random(performance.shape) < 0.3
+    holes[:, 2] = False
+    router = RadialRouterClassifier(cost_weight=0.05, max_iter=20, random_state=0).fit(
+        X, np.where(holes, np.nan, performance), cost=cost
+    )
+    assert router.score(X, performance, cost=cost) > 0.85
+
+
+def test_missing_costs_do_not_matter_at_cost_weight_zero(numbers):
+    X, performance, _ = numbers
+    cost = np.full(performance.shape, np.nan)
+    router = RadialRouterClassifier(cost_weight=0.0, **SMALL).fit(X, performance, cost=cost)
+    assert router.score(X, performance, cost=cost) > 0.9
+    with pytest.raises(ValueError, match="NaN for every LLM"):
+        RadialRouterClassifier(cost_weight=0.1, **SMALL).fit(X, performance, cost=cost)
+
+
+# Targets and names
+
+
+def test_all_forms_of_a_target_give_the_same_router(numbers):
+    X, performance, cost = numbers
+    names = ["small", "medium", "large"]
+    table = pd.DataFrame(performance, columns=names)
+    prices = pd.Series(cost, index=names)[["large", "small", "medium"]]
+    by_table = RadialRouterClassifier(**SMALL).fit(X, table, cost=prices)
+    by_array = RadialRouterClassifier(llm_names=names, **SMALL).fit(X, performance, cost=cost)
+    target = make_routing_target(table, prices)
+    by_target = RadialRouterClassifier(llm_names=names, **SMALL).fit(X, target)
+    for router in (by_array, by_target):
+        assert router.classes_.tolist() == names
+        np.testing.assert_array_equal(router.predict_proba(X), by_table.predict_proba(X))
+    shuffled = table[["medium", "large", "small"]]
+    assert by_table.score(X, shuffled, cost=prices) == by_array.score(X, target)
+
+
+def test_one_llm_is_always_chosen(numbers):
+    X = numbers[0]
+    table = pd.DataFrame({"only": np.linspace(0, 1, len(X))})
+    router = RadialRouterClassifier(**SMALL).fit(X, table, cost=[3.0])
+    assert (router.predict(X) == "only").all()
+    np.testing.assert_array_equal(router.predict_proba(X), 1.0)
+
+
+def test_one_row_is_enough():
+    router = RadialRouterClassifier(**SMALL).fit([[1.0, 2.0]], [[0.0, 1.0]], cost=[1.0, 1.0])
+    assert router.predict([[1.0, 2.0]]) == [1]
+
+
+# Guarantees
+
+
+def test_same_seed_same_router(numbers):
+    X, performance, cost = numbers
+    first = RadialRouterClassifier(**SMALL).fit(X, performance, cost=cost)
+    again = clone(first).fit(X, performance, cost=cost)
+    other = RadialRouterClassifier(**{**SMALL, "random_state": 1}).fit(X, performance, cost=cost)
+    np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+    assert not np.allclose(first.predict_proba(X), other.predict_proba(X))
+
+
+PRINT_PROBABILITIES = """
+import numpy as np
+from skrouter import RadialRouterClassifier
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(100, 8)), rng.random((100, 3))
+router = RadialRouterClassifier(hidden_dim=16, max_iter=3, random_state=0, device="cpu").fit(X, y)
+print(router.predict_proba(X).tobytes().hex())
+"""
+
+
+def test_same_seed_same_router_in_another_process():
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", PRINT_PROBABILITIES], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 8)), rng.random((100, 3))
+    here = RadialRouterClassifier(**SMALL).fit(X, y).predict_proba(X)
+    assert runs[0].strip() == here.tobytes().hex()
+
+
+def test_global_random_states_are_untouched(numbers):
+    X, performance, cost = numbers
+    np.random.seed(3)
+    torch.manual_seed(3)
+    expected = np.random.random(), torch.rand(1).item()
+    np.random.seed(3)
+    torch.manual_seed(3)
+    RadialRouterClassifier(**SMALL).fit(X, performance, cost=cost).predict(X)
+    assert (np.random.random(), torch.rand(1).item()) == expected
+
+
+def test_inputs_are_not_modified(numbers):
+    X, performance, cost = (array.copy() for array in numbers)
+    for array in (X, performance, cost):
+        array.flags.writeable = False
+    RadialRouterClassifier(**SMALL).fit(X, performance, cost=cost).predict(X)
+
+
+def test_zero_weight_is_as_if_the_query_were_not_there(numbers):
+    X, performance, cost = numbers
+    weight = np.repeat([1.0, 0.0], 150)
+    weighted = RadialRouterClassifier(**SMALL).fit(X, performance, cost=cost, sample_weight=weight)
+    shorter = RadialRouterClassifier(**SMALL).fit(X[:150], performance[:150], cost=cost)
+    np.testing.assert_array_equal(weighted.predict_proba(X), shorter.predict_proba(X))
+
+
+def test_callbacks_watch_every_epoch(numbers):
+    X, performance, cost = numbers
+
+    class Stop:
+        """Asks to stop after two epochs, and tries the router at each."""
+
+        def setup(self, estimator, context):
+            self.scores, self.torn_down = [], False
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            if fitted_estimator is not None:
+                self.scores.append(fitted_estimator.score(X, performance, cost=cost))
+            return len(self.scores) == 2
+
+        def teardown(self, estimator, context):
+            self.torn_down = True
+
+    callback = Stop()
+    router = RadialRouterClassifier(**SMALL).set_callbacks(callback)
+    router.fit(X, performance, cost=cost)
+    assert router.n_iter_ == len(callback.scores) == 2
+    assert callback.torn_down
+    callback.torn_down = False
+    with pytest.raises(ValueError, match="inconsistent"):
+        router.fit(X[:5], performance, cost=cost)
+    assert callback.torn_down
+
+
+def test_verbose_reports_progress(numbers, capsys):
+    X, performance, cost = numbers
+    RadialRouterClassifier(verbose=True, **SMALL).fit(X, performance, cost=cost)
+    assert capsys.readouterr().out.count("epoch ") == 3
+
+
+# Persistence
+
+
+@pytest.mark.parametrize("protocol", ["pickle", "joblib", "memmap"])
+def test_saved_router_predicts_the_same(fitted, numbers, tmp_path, protocol):
+    X = numbers[0]
+    path = tmp_path / "router"
+    if protocol == "pickle":
+        path.write_bytes(pickle.dumps(fitted))
+        loaded = pickle.loads(path.read_bytes())
+    else:
+        joblib.dump(fitted, path)
+        loaded = joblib.load(path, mmap_mode="r" if protocol == "memmap" else None)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+    assert set(vars(loaded)) == set(vars(fitted))
+
+
+def test_saved_router_holds_no_torch_objects(fitted):
+    assert b"torch" not in pickle.dumps(fitted)
+
+
+def test_saved_router_works_in_another_process(fitted, numbers, tmp_path):
+    X = numbers[0]
+    joblib.dump(fitted, tmp_path / "router.joblib")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import sys, joblib, numpy as np\n"
+        "router = joblib.load('router.joblib')\n"
+        "print(router.predict_proba(np.load('X.npy')).tobytes().hex())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"CUDA_VISIBLE_DEVICES": "", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == fitted.predict_proba(X).tobytes().hex()
+
+
+def test_loading_warns_on_another_version(fitted):
+    router = pickle.loads(pickle.dumps(fitted))
+    router._versions = {**router._versions, "skrouter": "0.0.1"}
+    saved = pickle.dumps(router)
+    with pytest.warns(UserWarning, match=r"saved by skrouter 0\.0\.1"):
+        pickle.loads(saved)
+
+
+def test_skops_loads_a_saved_router(fitted, numbers):
+    skops_io = pytest.importorskip("skops.io")
+    saved = skops_io.dumps(fitted)
+    trusted = skops_io.get_untrusted_types(data=saved)
+    assert all(name.startswith("skrouter.") for name in trusted)
+    loaded = skops_io.loads(saved, trusted=trusted)
+    X = numbers[0]
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+# Text
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return make_routing_problem(n_queries=120, n_llms=4, random_state=0)
+
+
+def text_router(encoder, **parameters):
+    return RadialRouterClassifier(encoder, **{**SMALL, **parameters})
+
+
+def test_text_through_a_named_encoder(tiny_encoder_path, problem):
+    router = text_router(str(tiny_encoder_path))
+    router.fit(problem.queries, problem.performance, cost=problem.cost)
+    assert router.n_features_in_ == router.encoder_.n_features_out_
+    assert set(router.predict(problem.queries)) <= set(router.classes_)
+    loaded = pickle.loads(pickle.dumps(router))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(problem.queries), router.predict_proba(problem.queries)
+    )
+    assert len(pickle.dumps(router)) < 100_000
+
+
+def test_any_transformer_is_an_encoder(problem):
+    encoder = make_pipeline(TfidfVectorizer(), TruncatedSVD(8, random_state=0))
+    router = text_router(encoder).fit(problem.queries, problem.performance, cost=problem.cost)
+    assert router.n_features_in_ == 8
+    assert not hasattr(encoder[-1], "components_")
+    assert len(router.predict(list(problem.queries[:3]))) == 3
+
+
+def test_fine_tuning_changes_the_encoder_and_is_saved(tiny_bert_path, problem):
+    queries, performance = list(problem.queries[:40]), problem.performance[:40]
+    router = text_router(
+        str(tiny_bert_path), fine_tune_encoder=True, encoder_learning_rate=1e-3, max_iter=2
+    ).fit(queries, performance)
+    frozen = SentenceEncoder(str(tiny_bert_path)).fit(queries)
+    assert not np.allclose(router.encoder_.transform(queries), frozen.transform(queries), atol=1e-4)
+    saved = pickle.loads(pickle.dumps(router))
+    np.testing.assert_allclose(
+        saved.predict_proba(queries), router.predict_proba(queries), atol=1e-6
+    )
+    again = clone(router).fit(queries, performance)
+    np.testing.assert_allclose(
+        again.predict_proba(queries), router.predict_proba(queries), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("place", ["pipeline", "inside"])
+def test_grid_search_over_text(tiny_encoder_path, problem, place):
+    encoder = SentenceEncoder(str(tiny_encoder_path))
+    if place == "pipeline":
+        model = Pipeline([("encode", encoder), ("route", RadialRouterClassifier(**SMALL))])
+        prefix = "route__"
+    else:
+        model, prefix = text_router(encoder), ""
+    y = make_routing_target(problem.performance, problem.cost)
+    grid = {f"{prefix}contrastive_weight": [0.0, 0.5], f"{prefix}hidden_dim": [8, 16]}
+    results = []
+    for n_jobs in (1, 2):
+        search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(problem.queries, y)
+        results.append(search.cv_results_["mean_test_score"])
+        assert np.isfinite(results[-1]).all()
+    np.testing.assert_array_equal(*results)
+    search = GridSearchCV(
+        model, {f"{prefix}cost_weight": [0.0, 0.1]}, cv=2, scoring=make_routing_scorer(0.05)
+    ).fit(problem.queries, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(problem.queries).shape == (120,)
+
+
+def test_other_model_selection_tools(numbers):
+    X, performance, cost = numbers
+    y = make_routing_target(performance, cost)
+    router = RadialRouterClassifier(**SMALL)
+    predicted = cross_val_predict(router, X, y, cv=2)
+    assert predicted.shape == (300,)
+    _, train, test = learning_curve(router, X, y, cv=2, train_sizes=[0.5, 1.0])
+    assert np.isfinite(train).all()
+    assert np.isfinite(test).all()
+
+
+# Bad input
+
+GOOD_TEXT = ["one query", "another query", "a third"]
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ("one string", ValueError, "pass a list"),
+        ([], ValueError, "empty|Expected 2D array"),
+        (["text", None, "text"], TypeError, "element 1"),
+        (["text", 3, "text"], TypeError, "element 1"),
+        ([None, "text", "text"], TypeError, "element 0"),
+        (GOOD_TEXT[:2], ValueError, "inconsistent"),
+    ],
+)
+def test_bad_text_is_refused_before_any_work(X, error, message, monkeypatch):
+    monkeypatch.setattr(SentenceEncoder, "fit_transform", None)
+    with pytest.raises(error, match=message):
+        RadialRouterClassifier().fit(X, np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("y", "cost", "message"),
+    [
+        (np.eye(3)[:2], None, "inconsistent"),
+        (np.eye(3), [1.0, 1.0], r"cost has shape \(2,\)"),
+        (np.eye(3), np.ones((2, 3)), "inconsistent"),
+        (np.eye(3), [1.0, -1.0, 1.0], "negative"),
+        (np.eye(3), [1.0, np.inf, 1.0], "infinite"),
+        (np.full((3, 3), np.inf), None, "infinite"),
+        (np.array([[1, 1], [np.nan, np.nan], [0, 1]]), None, r"every LLM in 1 row.*\[1\]"),
+        (np.array([[1, np.nan], [0, np.nan], [1, np.nan]]), None, r"on every query for \[1\]"),
+        (pd.DataFrame(np.eye(3)[:, :2], columns=["a", "a"]), None, r"repeated: \['a'\]"),
+        (np.ones((3, 2, 2)), [1.0, 1.0], "together"),
+        (np.ones((3, 2, 3)), None, "make_routing_target"),
+        (None, None, "y"),
+    ],
+)
+def test_bad_targets_are_refused_and_the_fitted_router_survives(y, cost, message):
+    X = np.random.default_rng(0).normal(size=(3, 4))
+    router = RadialRouterClassifier(**SMALL).fit(X, np.eye(3))
+    before, state = router.predict_proba(X), dict(vars(router))
+    with pytest.raises(ValueError, match=message):
+        router.fit(X[:, :2], y, cost=cost)
+    assert vars(router) == state
+    np.testing.assert_array_equal(router.predict_proba(X), before)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"device": "abacus"}, "abacus"),
+        ({"cost_weight": -1}, "cost_weight"),
+        ({"cost_weight": np.nan}, "cost_weight"),
+        ({"contrastive_weight": -1}, "contrastive_weight"),
+        ({"target_temperature": 0}, "target_temperature"),
+        ({"hidden_dim": 10, "n_heads": 4}, "multiple of n_heads"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"fine_tune_encoder": True}, "needs text"),
+        ({"early_stopping": True}, "validation_fraction"),
+        ({"llm_names": ["a", "b"]}, "LLM"),
+        ({"encoder": 3}, "encoder"),
+    ],
+)
+def test_bad_parameters_are_refused(parameters, message):
+    X = np.random.default_rng(0).normal(size=(3, 4))
+    with pytest.raises(ValueError, match=message):
+        RadialRouterClassifier(**{**SMALL, **parameters}).fit(X, np.eye(3))
+
+
+def test_an_encoder_that_cannot_be_fetched_is_named(problem, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OSError, match="no-such/model"):
+        text_router("no-such/model").fit(problem.queries, problem.performance)
+
+
+def test_kind_of_input_must_be_that_of_fit(fitted, numbers, tiny_encoder_path, problem):
+    with pytest.raises(ValueError, match="fitted on ready embeddings"):
+        fitted.predict(["a query"])
+    router = text_router(str(tiny_encoder_path)).fit(problem.queries, problem.performance)
+    with pytest.raises(ValueError, match="fitted on text"):
+        router.predict(numbers[0])
+
+
+def test_fitted_with_cost_but_scored_without(fitted, numbers):
+    with pytest.raises(ValueError, match="cost is missing"):
+        fitted.score(numbers[0], numbers[1])
+
+
+def test_not_fitted(numbers):
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        with pytest.raises(NotFittedError):
+            getattr(RadialRouterClassifier(), method)(numbers[0])
+
+
+# A GPU, where there is one
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_agrees_with_the_cpu(numbers):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(cost_weight=0.05, device="cuda", random_state=0).fit(
+        X, performance, cost=cost
+    )
+    assert next(router._network.parameters()).is_cuda
+    on_gpu = router.predict_proba(X)
+    loaded = pickle.loads(pickle.dumps(router)).set_params(device="cpu")
+    np.testing.assert_allclose(loaded.predict_proba(X), on_gpu, atol=1e-4)
