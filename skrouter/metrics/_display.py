@@ -1,0 +1,318 @@
+"""Quality against cost, drawn."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from skrouter.metrics._labels import place_labels
+from skrouter.metrics._oracle import best_columns
+from skrouter.metrics._score import read_outcomes, score_choices
+
+# Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
+_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+_REFERENCE_MARKERS = ["*", "d", "p", "h"]
+
+
+class CostQualityDisplay:
+    """Mean performance against mean cost of LLMs and routers.
+
+    Draws every LLM of the pool as a labelled grey point (what one gets by always calling it),
+    every router as a coloured marker, one for each trade-off and joined by a line, and references
+    such as the oracle as hollow markers. A router earns its keep where it lies above and to the
+    left of all single LLMs.
+
+    Make it with :meth:`from_predictions` or :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    singles : dict of str to RoutingScore
+        Each LLM alone, over the queries on which it was observed.
+    routers : dict of str to list of RoutingScore
+        Each router, one score per trade-off.
+    references : dict of str to list of RoutingScore, default=None
+        References, drawn hollow.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the picture.
+    figure_ : matplotlib Figure
+        Figure containing it.
+    singles_ : matplotlib Line2D
+        Points of the single LLMs.
+    routers_, references_ : dict of str to matplotlib Line2D
+        The line of each router and reference.
+    labels_ : dict of str to matplotlib Annotation
+        Names of the single LLMs. In a crowd, those that would cover others are left out.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skrouter.baselines import KNNRouter
+    >>> from skrouter.datasets import make_routing_problem
+    >>> from skrouter.metrics import CostQualityDisplay
+    >>> data = make_routing_problem(200, random_state=0)
+    >>> X = [[difficulty, 1.0] for difficulty in data.difficulty]
+    >>> router = KNNRouter(llm_names=data.llm_names).fit(X, data.performance, data.cost)
+    >>> CostQualityDisplay.from_estimator(router, X, data.performance, cost=data.cost)
+    <...CostQualityDisplay object at ...>
+    >>> plt.close()
+    """
+
+    def __init__(self, singles, routers, references=None):
+        self.singles = singles
+        self.routers = routers
+        self.references = references
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        llms,
+        *,
+        cost=None,
+        llm_names=None,
+        sample_weight=None,
+        name="router",
+        references=None,
+        oracle_cost_weights=(0.0, 0.02, 0.1),
+        ax=None,
+        **plot_kwargs,
+    ):
+        """Draw choices that were made already.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
+            Performance of each LLM on each query, or the result of
+            :func:`~skrouter.make_routing_target`. NaN where not observed, and then left out.
+        llms : array-like or dict
+            What was chosen: names of shape (n_queries,) or probabilities of shape (n_queries,
+            n_llms), as for :func:`routing_score`. For several routers a dict of such by name of
+            the router, and in it, for a router at several trade-offs, a dict by trade-off:
+            ``{"kNN": {0.02: llms, 0.1: other_llms}, "random": probabilities}``.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
+        llm_names : array-like of shape (n_llms,), default=None
+            The pool, as for :func:`routing_score`.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+        name : str, default="router"
+            Name in the legend where `llms` is not a dict.
+        references : dict, default=None
+            What to draw as references, like `llms`: the best LLM per task as learnt in training,
+            for example.
+        oracle_cost_weights : sequence of float, default=(0.0, 0.02, 0.1)
+            Trade-offs at which the oracle, with the cheapest LLM among ties, is drawn. The
+            default are the paper's scenarios. Empty: no oracle.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+        **plot_kwargs
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : CostQualityDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no costs, or the input is not as :func:`routing_score` wants it.
+        ImportError
+            If matplotlib is not installed.
+        """
+        _require_matplotlib()
+        target = read_outcomes(y_true, cost, llm_names)
+        if target.cost is None:
+            raise ValueError(
+                "cost is missing; pass cost=, or the result of make_routing_target as y_true."
+            )
+
+        def score(choices):
+            # The trade-off only weighs the utility, which is not drawn.
+            return score_choices(target, choices, 0.0, sample_weight)
+
+        def curves(choices):
+            return {
+                key: [score(part) for part in _at_trade_offs(value)]
+                for key, value in choices.items()
+            }
+
+        n_queries = len(target.performance)
+        singles = {
+            str(llm): score(np.full(n_queries, llm, dtype=target.llm_names.dtype))
+            for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
+        }
+        oracle = [
+            score(target.llm_names[best_columns(target, weight)]) for weight in oracle_cost_weights
+        ]
+        drawn_references = {"oracle": oracle} if oracle else {}
+        drawn_references |= curves(references or {})
+        routers = curves(llms if isinstance(llms, Mapping) else {name: llms})
+        return cls(singles, routers, drawn_references).plot(ax=ax, **plot_kwargs)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, name=None, **kwargs):
+        """Draw fitted routers, or any classifiers whose classes are the LLMs.
+
+        Parameters
+        ----------
+        estimator : classifier or dict
+            A fitted classifier with `classes_` and `predict`. For several, a dict by name, and in
+            it, for a router fitted at several trade-offs, a dict by trade-off.
+        X : object
+            Queries, passed to `predict`.
+        y : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
+            Outcomes, as `y_true` of :meth:`from_predictions`. Columns of arrays follow
+            `classes_`, which must then be the same for all estimators.
+        name : str, default=None
+            Name in the legend where `estimator` is not a dict. None is the name of its class.
+        **kwargs
+            Passed to :meth:`from_predictions`: `cost`, `references`, `ax`, ...
+
+        Returns
+        -------
+        display : CostQualityDisplay
+
+        Raises
+        ------
+        ValueError
+            As :meth:`from_predictions`, and if the estimators have different `classes_`.
+        ImportError
+            If matplotlib is not installed.
+        """
+        _require_matplotlib()
+        if not isinstance(estimator, Mapping):
+            estimator = {type(estimator).__name__ if name is None else name: estimator}
+        pools = [
+            np.asarray(part.classes_)
+            for value in estimator.values()
+            for part in _at_trade_offs(value)
+        ]
+        for pool in pools[1:]:
+            if not np.array_equal(pool, pools[0]):
+                raise ValueError(
+                    f"The estimators have different classes_: {pools[0].tolist()} and "
+                    f"{pool.tolist()}."
+                )
+        llms = {
+            key: {position: part.predict(X) for position, part in enumerate(_at_trade_offs(value))}
+            for key, value in estimator.items()
+        }
+        return cls.from_predictions(y, llms, llm_names=pools[0], **kwargs)
+
+    def plot(self, ax=None, *, log_cost="auto", label_llms=True):
+        """Draw the picture.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+        log_cost : "auto" or bool, default="auto"
+            Whether the cost axis is logarithmic. "auto": where costs span more than a factor of
+            10 and none is zero.
+        label_llms : bool, default=True
+            Whether to write the names of the LLMs beside their points. Labels are placed for the
+            size that the figure has now.
+
+        Returns
+        -------
+        display : CostQualityDisplay
+            The object itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = _require_matplotlib()
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.0, 4.8), layout="constrained")
+        points = [(score.cost, score.performance) for score in self.singles.values()]
+        (self.singles_,) = ax.plot(
+            *_columns(points), "o", ms=5, color="0.55", label="single LLM", zorder=2
+        )
+        self.references_, self.routers_ = {}, {}
+        for position, (key, scores) in enumerate((self.references or {}).items()):
+            self.references_[key] = _draw(
+                ax,
+                key,
+                scores,
+                marker=_REFERENCE_MARKERS[position % len(_REFERENCE_MARKERS)],
+                color="black",
+                markerfacecolor="white",
+                linestyle=":",
+                ms=11 if position == 0 else 8,
+                zorder=3,
+            )
+        for position, (key, scores) in enumerate(self.routers.items()):
+            self.routers_[key] = _draw(
+                ax,
+                key,
+                scores,
+                marker=_MARKERS[position % len(_MARKERS)],
+                color=_COLOURS[position % len(_COLOURS)],
+                markeredgecolor="white",
+                markeredgewidth=0.7,
+                linestyle="-",
+                ms=8,
+                zorder=4,
+            )
+        lines = [*self.references_.values(), *self.routers_.values()]
+        markers = [tuple(point) for line in lines for point in line.get_xydata()]
+        _set_cost_scale(ax, [cost for cost, _ in points + markers], log_cost)
+        ax.set(
+            xlabel="mean cost (US dollars per 1,000 queries)",
+            ylabel="mean performance",
+        )
+        ax.margins(x=0.08, y=0.08)
+        ax.grid(alpha=0.25)
+        ax.legend(fontsize="small", framealpha=0.9)
+        self.labels_ = {}
+        if label_llms:
+            self.labels_ = place_labels(
+                ax, points, list(self.singles), markers, fontsize="small", color="0.3"
+            )
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _at_trade_offs(value):
+    """The parts of a router: one for each trade-off of a dict, else the thing itself."""
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+def _columns(points):
+    return np.array(points, dtype=float).reshape(-1, 2).T
+
+
+def _draw(ax, label, scores, **style):
+    """Draw the scores, cheapest first, as one line."""
+    points = sorted((score.cost, score.performance) for score in scores)
+    (line,) = ax.plot(*_columns(points), label=label, lw=1.2, **style)
+    return line
+
+
+def _set_cost_scale(ax, costs, log_cost):
+    costs = np.asarray(costs)
+    if log_cost == "auto":
+        log_cost = bool((costs > 0).all() and costs.max() > 10 * costs.min())
+    if log_cost:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _require_matplotlib():
+    """Return pyplot, or say how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            'CostQualityDisplay needs matplotlib: pip install "skrouter[plot]"'
+        ) from error
+    return plt

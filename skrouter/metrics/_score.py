@@ -1,0 +1,243 @@
+"""Mean performance, cost and utility of the LLMs that were chosen."""
+
+from copy import deepcopy
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+
+from skrouter._target import check_routing_target, routing_utility
+
+
+class RoutingScore(NamedTuple):
+    """What the chosen LLMs achieved, and what they cost.
+
+    Attributes
+    ----------
+    performance : float
+        Mean performance.
+    cost : float
+        Mean cost in US dollars per 1,000 queries. NaN without costs.
+    utility : float
+        ``performance - cost_weight * cost``, the score of the paper's section 4.
+    n_observed : int
+        Number of queries that were counted: those with an observed outcome of the chosen LLM.
+    """
+
+    performance: float
+    cost: float
+    utility: float
+    n_observed: int
+
+
+def routing_score(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, sample_weight=None):
+    """Score a choice of LLMs: mean performance, cost and utility.
+
+    Outcomes that were not observed (NaN) are left out, they are not taken as zero: the means are
+    over the queries whose chosen LLM has an observed outcome, and `n_observed` tells how many
+    these are. An outcome counts as observed when its utility is known; with ``cost_weight=0``
+    that is the performance alone, and a missing cost is then left out of the mean cost only.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
+        Performance of each LLM on each query, or the result of
+        :func:`~skrouter.make_routing_target`. NaN where not observed.
+    llms : array-like of shape (n_queries,) or (n_queries, n_llms)
+        The chosen LLM of each query, by name, as a router's `predict` returns it. Names are
+        `llm_names`, else the columns of a DataFrame `y_true`, else 0, 1, ... Or, in two
+        dimensions, the probability with which each LLM is called: the score is then the
+        expectation, as wanted for a router that chooses at random. An unobserved outcome is left
+        out there with its probability.
+    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+        US dollars per 1,000 queries. Not together with a three-dimensional `y_true`.
+    cost_weight : float, default=0.0
+        The trade-off: performance given up for one US dollar per 1,000 queries. The default
+        judges performance alone, so that no trade-off is assumed unseen.
+    llm_names : array-like of shape (n_llms,), default=None
+        The pool, mostly the router's `classes_`. Columns of arrays are taken in this order, those
+        of a DataFrame by name.
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries. The mean over tasks (macro) is had with weights of one over the
+        number of queries of the same task.
+
+    Returns
+    -------
+    score : RoutingScore
+        A named tuple ``(performance, cost, utility, n_observed)``.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` or `cost` is not as described, `cost_weight` is above 0 and there are no
+        costs, a chosen LLM is not in the pool, probabilities do not sum to 1, lengths differ, or
+        no chosen LLM has an observed outcome.
+
+    Examples
+    --------
+    >>> from skrouter.metrics import routing_score
+    >>> performance = [[1.0, 0.0], [1.0, 1.0]]
+    >>> score = routing_score(performance, [0, 1], cost=[5.0, 1.0], cost_weight=0.02)
+    >>> score.performance, score.cost, round(score.utility, 3)
+    (1.0, 3.0, 0.94)
+    """
+    target = read_outcomes(y_true, cost, llm_names)
+    check_charged(target, cost_weight)
+    return score_choices(target, llms, cost_weight, sample_weight)
+
+
+def read_outcomes(y_true, cost, llm_names):
+    """Check the true outcomes, with columns in the order of `llm_names` if that is given."""
+    pool = None if llm_names is None else np.asarray(llm_names)
+    return check_routing_target(y_true, cost, known_llms=pool, allow_labels=False)
+
+
+def check_charged(target, cost_weight):
+    """Raise unless `cost_weight` is usable and `target` has the costs that it weighs."""
+    if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
+        raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
+    if cost_weight > 0 and target.cost is None:
+        raise ValueError(
+            f"cost is missing, but cost_weight={cost_weight!r} charges it. Pass cost=, or the "
+            "result of make_routing_target; or set cost_weight=0 to judge performance alone."
+        )
+
+
+def score_choices(target, llms, cost_weight, sample_weight=None):
+    """Score the chosen `llms` on a checked :class:`RoutingTarget`; see :func:`routing_score`."""
+    share = _call_shares(llms, target)
+    weight = share * _check_sample_weight(sample_weight, target.performance)[:, None]
+    utility = routing_utility(target.performance, target.cost, cost_weight)
+    counted = (weight > 0) & ~np.isnan(utility)
+    if not counted.any():
+        raise ValueError("y holds no observed outcome for the chosen LLMs.")
+
+    def mean(values):
+        known = counted if values is None else counted & ~np.isnan(values)
+        if values is None or not known.any():
+            return float("nan")
+        return float(np.average(values[known], weights=weight[known]))
+
+    return RoutingScore(
+        performance=mean(target.performance),
+        cost=mean(target.cost),
+        utility=mean(utility),
+        n_observed=int(counted.any(axis=1).sum()),
+    )
+
+
+def _call_shares(llms, target):
+    """The probability with which each LLM is called, shape (n_queries, n_llms)."""
+    llms = np.asarray(llms)
+    if llms.ndim not in (1, 2):
+        raise ValueError(
+            f"llms has shape {llms.shape}; wanted names of shape (n_queries,) or probabilities of "
+            "shape (n_queries, n_llms)."
+        )
+    check_consistent_length(target.performance, llms)
+    if llms.ndim == 2:
+        return _check_probabilities(llms, target.performance.shape)
+    position = {name: column for column, name in enumerate(target.llm_names.tolist())}
+    columns = np.array([position.get(llm, -1) for llm in llms.tolist()])
+    if (columns < 0).any():
+        strange = list(dict.fromkeys(llms[columns < 0].tolist()))
+        raise ValueError(
+            f"llms holds {strange[:5]}, which are not in the pool {target.llm_names.tolist()}; "
+            "pass the names of the pool as llm_names."
+        )
+    shares = np.zeros(target.performance.shape)
+    shares[np.arange(len(columns)), columns] = 1.0
+    return shares
+
+
+def _check_probabilities(llms, shape):
+    if llms.shape != shape or llms.dtype.kind not in "fiub":
+        raise ValueError(
+            f"llms has shape {llms.shape} and dtype {llms.dtype}; two-dimensional it must hold the "
+            f"probability of each LLM, shape {shape}."
+        )
+    # 1e-3: probabilities may come in single precision or rounded for storage.
+    if not ((llms >= 0).all() and np.allclose(llms.sum(axis=1), 1, rtol=0, atol=1e-3)):
+        raise ValueError("llms holds rows that are not probabilities: wanted >= 0, with sum 1.")
+    return llms.astype(np.float64)
+
+
+def make_routing_scorer(cost_weight):
+    """Make a scorer: the mean utility of a router's choices at a fixed trade-off.
+
+    For ``scoring=`` in :class:`~sklearn.model_selection.GridSearchCV`,
+    :func:`~sklearn.model_selection.cross_val_score` and their kin, with any classifier that has
+    `classes_` and `predict`, or a pipeline that ends in one. A router's own `score` moves with
+    the router's `cost_weight`, so that a search over `cost_weight` would always prefer the
+    smallest one; this scorer judges all candidates alike.
+
+    Parameters
+    ----------
+    cost_weight : float
+        The trade-off at which choices are judged: performance given up for one US dollar per
+        1,000 queries. The paper's scenarios are 0, 0.02 and 0.1.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, sample_weight=None)`` returns a float, higher is better. `y` is
+        the result of :func:`~skrouter.make_routing_target`, or, with ``cost_weight=0``, may be
+        the performance matrix or the best LLM of each query. Columns follow the `classes_` of
+        the estimator, by name where they have names. Queries whose chosen LLM has no observed
+        outcome are left out. `sample_weight` can be requested by ``set_score_request`` where
+        scikit-learn's metadata routing is enabled.
+
+    Raises
+    ------
+    ValueError
+        If `cost_weight` is not a finite number >= 0. The scorer raises it if `y` holds no costs
+        and `cost_weight` is above 0.
+
+    Examples
+    --------
+    >>> from skrouter.metrics import make_routing_scorer
+    >>> make_routing_scorer(0.02)
+    make_routing_scorer(cost_weight=0.02)
+    """
+    return _RoutingScorer(cost_weight)
+
+
+class _RoutingScorer:
+    """What :func:`make_routing_scorer` returns; a class so that it can be pickled and cloned."""
+
+    def __init__(self, cost_weight):
+        if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
+            raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
+        self.cost_weight = cost_weight
+        self._metadata_request = MetadataRequest(owner="make_routing_scorer")
+        self._metadata_request.score.add_request(param="sample_weight", alias=None)
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        target = check_routing_target(y, known_llms=np.asarray(estimator.classes_))
+        check_charged(target, self.cost_weight)
+        return score_choices(target, estimator.predict(X), self.cost_weight, sample_weight).utility
+
+    def set_score_request(self, *, sample_weight):
+        """Request `sample_weight` when scikit-learn's metadata routing is enabled.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            As in scikit-learn's ``set_score_request``.
+
+        Returns
+        -------
+        self : object
+            This scorer.
+        """
+        self._metadata_request.score.add_request(param="sample_weight", alias=sample_weight)
+        return self
+
+    def get_metadata_routing(self):
+        """Return the metadata that this scorer requests."""
+        return deepcopy(self._metadata_request)
+
+    def __repr__(self):
+        return f"make_routing_scorer(cost_weight={self.cost_weight!r})"

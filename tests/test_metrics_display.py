@@ -1,0 +1,188 @@
+"""The picture of quality against cost."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+
+from skrouter import make_routing_target
+from skrouter.metrics import CostQualityDisplay
+
+nan = np.nan
+NAMES = ["large", "small"]
+PERFORMANCE = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.5], [1.0, 0.25]])
+COST = np.array([[4.0, 1.0], [6.0, 1.0], [5.0, 2.0], [5.0, 0.0]])
+CHOSEN = ["large", "small", "small", "large"]  # performance 1, 1, .5, 1; cost 4, 1, 2, 5
+
+
+class Constant(ClassifierMixin, BaseEstimator):
+    """A router from outside the package: a few lines, not one of our classes."""
+
+    def __init__(self, choice=0):
+        self.choice = choice
+
+    def fit(self, X, y):
+        self.classes_ = np.array(NAMES)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[self.choice])
+
+
+@pytest.fixture
+def pyplot():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+def points(line):
+    return line.get_xydata().tolist()
+
+
+def test_display_draws_llms_routers_and_oracle_where_they_belong(pyplot):
+    display = CostQualityDisplay.from_predictions(
+        PERFORMANCE,
+        {"ours": {0.0: ["large"] * 4, 0.1: CHOSEN}, "random": np.full((4, 2), 0.5)},
+        cost=COST,
+        llm_names=NAMES,
+    )
+    assert points(display.singles_) == [[5.0, 0.75], [1.0, 0.4375]]
+    assert points(display.routers_["ours"]) == [[3.0, 0.875], [5.0, 0.75]]  # cheapest first
+    assert points(display.routers_["random"]) == [[3.0, 0.59375]]
+    assert points(display.references_["oracle"])[0] == [3.0, 0.875]
+    assert len(points(display.references_["oracle"])) == 3
+    assert set(display.labels_) == set(NAMES)
+    assert display.ax_.get_xlabel() == "mean cost (US dollars per 1,000 queries)"
+    assert display.ax_.get_ylabel() == "mean performance"
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["single LLM", "oracle", "ours", "random"]
+
+
+def test_display_of_one_router_and_references_without_oracle(pyplot):
+    display = CostQualityDisplay.from_predictions(
+        make_routing_target(PERFORMANCE, COST),
+        [0, 1, 1, 0],
+        name="mine",
+        references={"best per task": [1, 1, 1, 1]},
+        oracle_cost_weights=(),
+    )
+    assert list(display.routers_) == ["mine"]
+    assert list(display.references_) == ["best per task"]
+    assert points(display.references_["best per task"]) == [[1.0, 0.4375]]
+
+
+def test_display_from_estimators(pyplot):
+    routers = {key: Constant(choice).fit(None, None) for key, choice in (("a", 0), ("b", 1))}
+    y = make_routing_target(PERFORMANCE, COST)
+    one = CostQualityDisplay.from_estimator(routers["a"], [0] * 4, y)
+    assert list(one.routers_) == ["Constant"]
+    named = CostQualityDisplay.from_estimator(routers["a"], [0] * 4, y, name="mine")
+    assert list(named.routers_) == ["mine"]
+    several = CostQualityDisplay.from_estimator(
+        {"curve": {0.0: routers["a"], 0.1: routers["b"]}, "b": routers["b"]},
+        [0] * 4,
+        PERFORMANCE,
+        cost=COST,
+    )
+    assert points(several.routers_["curve"]) == [[1.0, 0.4375], [5.0, 0.75]]
+    assert points(several.routers_["b"]) == [[1.0, 0.4375]]
+
+
+def test_display_of_a_scikit_learn_classifier(pyplot):
+    labels = ["large", "small", "small", "large"]
+    model = DummyClassifier(strategy="constant", constant="small").fit(np.ones((4, 1)), labels)
+    display = CostQualityDisplay.from_estimator(model, np.ones((4, 1)), PERFORMANCE, cost=COST)
+    assert points(display.routers_["DummyClassifier"]) == [[1.0, 0.4375]]
+
+
+def test_display_refuses_routers_over_different_pools(pyplot):
+    first, second = Constant().fit(None, None), Constant().fit(None, None)
+    second.classes_ = second.classes_[::-1]
+    y = make_routing_target(PERFORMANCE, COST)
+    with pytest.raises(ValueError, match="different classes_"):
+        CostQualityDisplay.from_estimator({"a": first, "b": second}, [0] * 4, y)
+
+
+def test_display_needs_costs(pyplot):
+    with pytest.raises(ValueError, match="cost is missing"):
+        CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4)
+
+
+def test_display_draws_on_given_axes_and_plot_returns_itself(pyplot):
+    figure, (left, right) = pyplot.subplots(ncols=2, figsize=(12, 5))
+    y = make_routing_target(PERFORMANCE, COST)
+    display = CostQualityDisplay.from_predictions(y, [0] * 4, ax=left, label_llms=False)
+    assert display.ax_ is left and display.figure_ is figure
+    assert display.labels_ == {} and not left.texts
+    assert not right.lines
+    assert display.plot(ax=right) is display
+    assert display.ax_ is right and len(right.texts) == 2
+
+
+@pytest.mark.parametrize(
+    "cost, log_cost, scale",
+    [
+        ([9.0, 1.0], "auto", "linear"),
+        ([11.0, 1.0], "auto", "log"),
+        ([11.0, 0.0], "auto", "linear"),
+        ([11.0, 1.0], False, "linear"),
+        ([9.0, 1.0], True, "log"),
+    ],
+)
+def test_cost_axis_is_logarithmic_over_more_than_a_factor_of_ten(pyplot, cost, log_cost, scale):
+    display = CostQualityDisplay.from_predictions(
+        PERFORMANCE, [0] * 4, cost=cost, log_cost=log_cost
+    )
+    assert display.ax_.get_xscale() == scale
+
+
+def test_labels_overlap_neither_each_other_nor_points(pyplot):
+    from matplotlib.text import Text
+
+    rng = np.random.default_rng(0)
+    n_llms = 14
+    performance = np.clip(rng.normal(0.6, 0.05, size=n_llms), 0, 1)[None].repeat(2, axis=0)
+    display = CostQualityDisplay.from_predictions(
+        performance,
+        [0, 1],
+        cost=rng.uniform(0.5, 1.5, size=n_llms),
+    )
+    display.figure_.canvas.draw()
+    # of the text alone, without the thin line that leads to its point
+    extents = [Text.get_window_extent(label).extents for label in display.labels_.values()]
+    assert len(extents) >= 12
+    for i, a in enumerate(extents):
+        for b in extents[:i]:
+            apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+            assert apart
+    for x, y in display.ax_.transData.transform(display.singles_.get_xydata()):
+        assert not any(a[0] < x < a[2] and a[1] < y < a[3] for a in extents)
+
+
+def test_llm_never_observed_is_not_drawn(pyplot):
+    performance = np.column_stack([PERFORMANCE, np.full(4, nan)])
+    display = CostQualityDisplay.from_predictions(performance, [0] * 4, cost=[3.0, 1.0, 2.0])
+    assert list(display.singles) == ["0", "1"]
+
+
+def test_metrics_need_matplotlib_only_to_draw():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from skrouter.metrics import CostQualityDisplay, routing_score\n"
+        "assert routing_score([[1.0, 0.0]], [0]).performance == 1\n"
+        "try:\n"
+        "    CostQualityDisplay.from_predictions([[1.0, 0.0]], [0], cost=[1.0, 2.0])\n"
+        "except ImportError as error:\n"
+        "    assert 'pip install \"skrouter[plot]\"' in str(error), error\n"
+        "else:\n"
+        "    raise SystemExit('no ImportError')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
