@@ -1,0 +1,17 @@
+"""Routers to compare with, all with the interface of the main one."""
+
+from skrouter.baselines._best_per_task import BestPerTaskRouter
+from skrouter.baselines._best_single import BestSingleRouter
+from skrouter.baselines._knn import KNNRouter
+from skrouter.baselines._linear import LinearRouter
+from skrouter.baselines._random import RandomRouter
+from skrouter.baselines._regression import RegressionRouter
+
+__all__ = [
+    "BestPerTaskRouter",
+    "BestSingleRouter",
+    "KNNRouter",
+    "LinearRouter",
+    "RandomRouter",
+    "RegressionRouter",
+]

@@ -1,0 +1,242 @@
+"""The reference that shows whether a router gains anything per query."""
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+
+from skrouter._base import BaseRouter, all_or_nothing
+from skrouter._target import check_routing_target
+from skrouter.baselines._estimates import as_decision, observed_mean
+from skrouter.metrics._score import score_choices
+
+
+class BestPerTaskRouter(BaseRouter):
+    """Choose the LLM that was best in training on the task of the query.
+
+    It is told the task (data set, use case) of every query and makes no decision within a task.
+    A router that learns from the text alone and is not above it has gained nothing per query, so
+    it is the reference to print beside every router. It does not look at the queries, so no text
+    is encoded.
+
+    Parameters
+    ----------
+    cost_weight : float, default=0.02
+        The trade-off: performance given up for one US dollar per 1,000 queries. The default is
+        the paper's "balance" scenario.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    tasks_ : list
+        The tasks seen at `fit`, in the order of their first query.
+    task_utility_ : ndarray of shape (n_tasks, n_llms)
+        Weighted mean utility of each LLM on each of them; minus infinity where it was never
+        observed.
+    mean_utility_ : ndarray of shape (n_llms,)
+        The same over all queries. It decides for a task that was not seen at `fit`: the best
+        single LLM is chosen.
+    n_features_in_ : int
+        Number of features, if fitted on embeddings.
+
+    Notes
+    -----
+    `tasks` is a keyword of every method. Pipelines and searches pass it on when scikit-learn's
+    metadata routing is enabled and the router requests it: ``set_fit_request(tasks=True)``,
+    ``set_predict_request(tasks=True)``, ``set_score_request(tasks=True)``.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import BestPerTaskRouter
+    >>> router = BestPerTaskRouter(llm_names=["large", "small"])
+    >>> performance = [[1.0, 1.0], [1.0, 0.0]]
+    >>> router.fit(["2+2?", "Prove it."], performance, [9.0, 0.1], tasks=["sums", "proofs"])
+    BestPerTaskRouter(llm_names=['large', 'small'])
+    >>> router.predict(["3+3?", "Show it.", "Who?"], tasks=["sums", "proofs", "history"])
+    array(['small', 'large', 'large'], dtype='<U5')
+    """
+
+    _looks_at_queries = False
+
+    def __init__(self, *, cost_weight=0.02, llm_names=None):
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+
+    def fit(self, X, y, cost=None, sample_weight=None, *, tasks=None):
+        """Learn the best LLM of each task.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings. Only their number matters.
+        y : array-like
+            The performance of each LLM on each query, in any form of a routing target.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries, as measured or as list prices.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+        tasks : array-like of shape (n_queries,)
+            The task of each query: strings or other hashable labels. Needed, although optional
+            in form, as scikit-learn's metadata routing wants it.
+
+        Returns
+        -------
+        self : object
+            The fitted router.
+
+        Raises
+        ------
+        ValueError
+            If `tasks` is missing, holds missing values, or has another length than `X`, or the
+            other input or a parameter is not as described.
+        TypeError
+            If a query among texts is not a string.
+        """
+        tasks = _check_tasks(tasks, X)
+        with all_or_nothing(self):
+            data = self._read_training_data(X, y, cost, sample_weight)
+            self._fit(data, tasks)
+        return self
+
+    def predict(self, X, *, tasks=None):
+        """Choose an LLM for each query by its task.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        tasks : array-like of shape (n_queries,)
+            The task of each query. For a task not seen at `fit` the best single LLM is chosen.
+
+        Returns
+        -------
+        llms : ndarray of shape (n_queries,)
+            Names out of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `tasks` is missing, holds missing values, or has another length than `X`.
+        """
+        return self.classes_[self._read_utilities(X, tasks).argmax(axis=1)]
+
+    def decision_function(self, X, *, tasks=None):
+        """Mean utility of each LLM on the task of each query.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        tasks : array-like of shape (n_queries,)
+            The task of each query.
+
+        Returns
+        -------
+        utility : ndarray of shape (n_queries, n_llms) or (n_queries,)
+            Columns follow `classes_`. For two LLMs the second minus the first.
+        """
+        return as_decision(self._read_utilities(X, tasks))
+
+    def predict_proba(self, X, *, tasks=None):
+        """Share of each LLM by a softmax of the mean utilities on the task.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        tasks : array-like of shape (n_queries,)
+            The task of each query.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_llms)
+            Columns follow `classes_`; the largest is what `predict` chooses.
+        """
+        return softmax(self._read_utilities(X, tasks), axis=1)
+
+    def score(self, X, y, cost=None, sample_weight=None, *, tasks=None):
+        """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        y : array-like
+            True performance, in any form that `fit` accepts.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+        tasks : array-like of shape (n_queries,)
+            The task of each query.
+
+        Returns
+        -------
+        score : float
+            Mean over the queries whose chosen LLM has an observed outcome.
+
+        Raises
+        ------
+        ValueError
+            As `predict`, and if the router was fitted with costs and they are missing here.
+        """
+        check_is_fitted(self)
+        target = check_routing_target(y, cost, known_llms=self.classes_)
+        if self.uses_cost_ and target.cost is None:
+            raise ValueError(
+                "cost is missing: this router was fitted with costs, so its score needs them. Pass "
+                "cost=, or the result of make_routing_target as y."
+            )
+        chosen = self.predict(X, tasks=tasks)
+        return score_choices(target, chosen, self.cost_weight, sample_weight).utility
+
+    def _fit(self, data, tasks):
+        utility, weight = data.utility, data.sample_weight
+        self.mean_utility_ = observed_mean(utility, weight)
+        # A task that has no weight at all counts as not seen.
+        self.tasks_ = list(dict.fromkeys(tasks[i] for i in np.flatnonzero(weight)))
+        rows = self._rows(tasks)
+        means = [
+            observed_mean(utility[rows == row], weight[rows == row])
+            for row in range(len(self.tasks_))
+        ]
+        self.task_utility_ = np.stack(means)
+
+    def _utilities(self, tasks):
+        # Row -1, of the tasks that were not seen, is the mean over all queries.
+        return np.vstack([self.task_utility_, self.mean_utility_])[self._rows(tasks)]
+
+    def _rows(self, tasks):
+        """Position of each task in `tasks_`, -1 for a task that was not seen."""
+        position = {task: row for row, task in enumerate(self.tasks_)}
+        return np.array([position.get(task, -1) for task in tasks])
+
+    def _read_utilities(self, X, tasks):
+        check_is_fitted(self)
+        return self._utilities(_check_tasks(tasks, self._read_queries(X)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        return tags
+
+
+def _check_tasks(tasks, X):
+    """Return the tasks as a list of hashable labels, one per row of `X`."""
+    if tasks is None:
+        raise ValueError(
+            "tasks is missing: pass tasks=, the task of each query. Inside a pipeline or a search, "
+            "enable scikit-learn's metadata routing and request it with set_fit_request(tasks=True)"
+            ", set_predict_request(tasks=True) and set_score_request(tasks=True)."
+        )
+    if isinstance(tasks, str):
+        raise ValueError(f"tasks is one string, {tasks!r}; pass a list, one task per query.")
+    tasks = column_or_1d(tasks, input_name="tasks").tolist()
+    if len(tasks) != _num_samples(X):
+        raise ValueError(f"tasks has {len(tasks)} entries for {_num_samples(X)} queries in X.")
+    for position, task in enumerate(tasks):
+        if task is None or task != task:
+            raise ValueError(f"tasks holds a missing value, {task!r}, at position {position}.")
+    return tasks

@@ -1,0 +1,78 @@
+"""The reference at the bottom: a choice by lot."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skrouter._base import BaseRouter
+
+
+class RandomRouter(BaseRouter):
+    """Choose among all LLMs by lot, each with the same probability.
+
+    `predict` draws; to report the expectation instead of one draw, score the probabilities:
+    ``routing_score(y, router.predict_proba(X), ...)``. It does not look at the queries, so no
+    text is encoded.
+
+    Parameters
+    ----------
+    cost_weight : float, default=0.02
+        The trade-off at which `score` judges: performance given up for one US dollar per 1,000
+        queries. The choice does not depend on it.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws in `predict`. With an int every call draws the same sequence.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Number of features, if fitted on embeddings.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import RandomRouter
+    >>> router = RandomRouter(random_state=0).fit(["2+2?"], [[1.0, 1.0, 0.0, 0.0]])
+    >>> router.predict_proba(["Why?"])
+    array([[0.25, 0.25, 0.25, 0.25]])
+    """
+
+    _looks_at_queries = False
+
+    def __init__(self, *, cost_weight=0.02, llm_names=None, random_state=None):
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def predict_proba(self, X):
+        """Probability with which each LLM is chosen: the same for all.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_llms)
+            Columns follow `classes_`.
+        """
+        check_is_fitted(self)
+        n_llms = len(self.classes_)
+        return np.full((len(self._read_queries(X)), n_llms), 1 / n_llms)
+
+    def _fit(self, data):
+        """Learn nothing: the names of the LLMs are all that is needed."""
+
+    def _utilities(self, embeddings):
+        # The largest of independent draws of one distribution is each with the same probability.
+        rng = check_random_state(self.random_state)
+        return rng.uniform(size=(len(embeddings), len(self.classes_)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        tags.classifier_tags.poor_score = True
+        return tags
