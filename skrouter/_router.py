@@ -1,5 +1,6 @@
 """RadialRouterClassifier, the main estimator."""
 
+import itertools
 import warnings
 from numbers import Integral, Real
 
@@ -9,7 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -95,7 +96,7 @@ class RadialRouterClassifier(
         Whether to train the encoder along with the network, as the paper does. It needs text, a
         sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
         the fitted router.
-    learning_rate : float, default=3e-4
+    learning_rate : float, default=1e-3
         Largest learning rate of the network, in AdamW: up over the first tenth of the steps, then
         down a cosine to zero.
     encoder_learning_rate : float, default=5e-5
@@ -105,17 +106,19 @@ class RadialRouterClassifier(
     batch_size : int or None, default=64
         Queries per step. None takes all at once.
     max_iter : int, default=10
-        Number of epochs, at most. Few and gentle ones: on noisy outcomes longer training only
-        learns the noise.
-    early_stopping : bool, default=False
-        Whether to hold queries out, to stop when their mean utility no longer rises, and to keep
-        the best epoch. The state before training, which with `fit_intercept` is the best single
-        LLM, is kept if no epoch gains more than the standard error of its gain. Off, as 10
-        epochs need no stopping and the held-out queries are lost for training.
-    validation_fraction : float, default=0.2
-        Share of the queries held out, if `early_stopping`.
+        Number of epochs, at most. Few: on noisy outcomes longer training only learns the noise.
+    early_stopping : bool, default=True
+        Whether to choose the number of epochs by cross-validation: the mean utility of what the
+        router calls on queries that were held out in turn. It then trains on all queries for
+        that many epochs. If no number of epochs gains over the best single LLM with 95 %
+        confidence, it does not train, and with `fit_intercept` stays at the
+        best single LLM: better no router than one that does harm. It multiplies the time of
+        `fit` by about ``1 / validation_fraction``; False trains for `max_iter` epochs.
+    validation_fraction : float, default=0.25
+        Share of the queries held out at a time, at most 0.5. The default makes four folds, all
+        of the queries are judged once.
     n_iter_no_change : int, default=5
-        Epochs without a gain after which training stops, if `early_stopping`.
+        Epochs without a larger gain after which cross-validation ends.
     llm_names : sequence of str, default=None
         Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,
         1, ...
@@ -142,15 +145,12 @@ class RadialRouterClassifier(
     encoder_ : transformer
         The fitted encoder, if fitted on text.
     n_iter_ : int
-        Number of epochs run.
-    best_iter_ : int
-        The epoch that was kept, counted from 1; 0 is the state before training. Without early
-        stopping it is `n_iter_`.
+        Number of epochs on all queries; 0 if early stopping found no evidence of a gain.
     loss_curve_ : list of float
-        Mean loss of each epoch.
+        Mean loss of each of these epochs.
     validation_gains_ : list of float
-        After each epoch, the mean utility on the held-out queries less that of the best single
-        LLM. Empty without early stopping.
+        After each epoch of cross-validation, the mean utility on the held-out queries less that
+        of the best single LLM. Empty without early stopping.
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The learnt embeddings :math:`m_j`.
     uses_cost_ : bool
@@ -220,7 +220,7 @@ class RadialRouterClassifier(
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
         "device": [str],
@@ -244,13 +244,13 @@ class RadialRouterClassifier(
         dropout=0.3,
         fit_intercept=True,
         fine_tune_encoder=False,
-        learning_rate=3e-4,
+        learning_rate=1e-3,
         encoder_learning_rate=5e-5,
         weight_decay=0.01,
         batch_size=64,
         max_iter=10,
-        early_stopping=False,
-        validation_fraction=0.2,
+        early_stopping=True,
+        validation_fraction=0.25,
         n_iter_no_change=5,
         llm_names=None,
         dtype="float32",
@@ -391,141 +391,166 @@ class RadialRouterClassifier(
                 "fine_tune_encoder=True needs a sentence-transformers model: encoder must be its "
                 f"name or a SentenceEncoder, got {self.encoder!r}."
             )
-        if self.early_stopping and not 1 <= self.validation_fraction * len(X) <= len(X) - 1:
-            raise ValueError(
-                f"early_stopping=True with validation_fraction={self.validation_fraction} leaves "
-                f"no query to train or to validate on, out of {len(X)}."
-            )
 
     def _fit(self, data):
         import torch
 
-        from skrouter._training import Objective, Queries, Schedule, seeded, train
-        from skrouter.nn.network import RoutingNetwork
+        from skrouter._training import Queries, cross_validate_epochs, epochs, seeded
 
         used = np.flatnonzero(data.sample_weight)
-        embeddings, utility = data.embeddings[used], data.utility[used]
-        weight = data.sample_weight[used]
+        data = data._replace(
+            queries=data.queries and [data.queries[i] for i in used],
+            embeddings=data.embeddings[used],
+            utility=data.utility[used],
+            sample_weight=data.sample_weight[used],
+        )
         random_state = check_random_state(self.random_state)
-        rows, held_out = self._split(len(used), random_state)
-        clusters = self._cluster(embeddings, weight, random_state)
+        clusters = self._cluster(data, random_state)
+        folds = self._folds(len(used), random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
 
         def tensor(array, dtype=dtype):
             return torch.tensor(array, dtype=dtype, device=device)
 
+        queries = Queries(
+            tensor(data.utility),
+            tensor(data.sample_weight),
+            None if clusters is None else tensor(clusters, torch.long),
+            tensor(self._best_constant(data)),
+        )
+        rows = torch.arange(len(used), device=device)
+        objective, schedule = self._objective(), self._schedule(len(used))
+        with seeded(seed, device):
+            n_epochs, self.validation_gains_ = self.max_iter, []
+            if folds:
+                n_epochs, self.validation_gains_ = cross_validate_epochs(
+                    [self._make_learner(data, queries, tensor) for _ in folds],
+                    queries,
+                    [tuple(tensor(part, torch.long) for part in fold) for fold in folds],
+                    objective,
+                    schedule,
+                    self._report_validation,
+                )
+            learner = self._make_learner(data, queries, tensor)
+            self._network, self._versions = learner.network, versions()
+            self.loss_curve_ = []
+            on_epoch = self._announce_epochs(data, n_epochs)
+            run = epochs(learner, queries, rows, objective, schedule)
+            for loss in itertools.islice(run, n_epochs):
+                self.loss_curve_.append(loss)
+                if on_epoch(loss):
+                    break
+        learner.modules.eval()
+        if learner.encoder is not None:
+            self.encoder_._set_weights(to_arrays(learner.encoder))
+        self.n_iter_ = len(self.loss_curve_)
+        self.llm_embeddings_ = to_arrays(learner.network.radialformer)["llm_embeddings"]
+
+    def _objective(self):
+        from skrouter._training import Objective
+
+        return Objective(
+            self.target_temperature,
+            self.kl_direction,
+            self.contrastive_weight,
+            self.contrastive_temperature,
+        )
+
+    def _schedule(self, n_queries):
+        from skrouter._training import Schedule
+
+        return Schedule(
+            self.learning_rate,
+            self.encoder_learning_rate,
+            self.weight_decay,
+            self.batch_size or n_queries,
+            self.max_iter,
+            self.n_iter_no_change,
+        )
+
+    def _folds(self, n_queries, random_state):
+        """Rows to train on and rows to hold out, in turn; none without early stopping."""
+        n_folds = min(round(1 / self.validation_fraction), n_queries)
+        if not self.early_stopping or n_folds < 2:
+            return []
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        folds = KFold(n_folds, shuffle=True, random_state=seed)
+        return list(folds.split(np.empty(n_queries)))
+
+    def _make_learner(self, data, queries, tensor):
+        """A new network, with its own copy of the encoder if that is to be trained."""
+        from skrouter._training import Learner
+        from skrouter.nn.network import RoutingNetwork
+
         self._architecture = {
-            "n_features": embeddings.shape[1],
-            "n_llms": utility.shape[1],
+            "n_features": data.embeddings.shape[1],
+            "n_llms": data.utility.shape[1],
             "dim": self.hidden_dim,
             "n_layers": self.n_layers,
             "n_heads": self.n_heads,
             "dropout": self.dropout,
         }
-        with seeded(seed, device):
-            network = RoutingNetwork(**self._architecture).to(device, dtype)
-            if not self.fine_tune_encoder:
-                scaler = StandardScaler().fit(embeddings[rows], sample_weight=weight[rows])
-                network.center.copy_(tensor(scaler.mean_))
-                network.scale.copy_(tensor(scaler.scale_))
-            constant = tensor(self._best_constant(utility, weight))
-            if self.fit_intercept:
-                network.intercept.copy_(constant)
-                network.start_at_intercept()
-            encoder, embed = self._embedder(data, used, tensor)
-            self._network, self._versions = network, versions()
-            history = train(
-                network,
-                embed,
-                encoder,
-                Queries(
-                    tensor(utility),
-                    tensor(weight),
-                    None if clusters is None else tensor(clusters, torch.long),
-                    constant,
-                ),
-                tensor(rows, torch.long),
-                tensor(held_out, torch.long),
-                Objective(
-                    self.target_temperature,
-                    self.kl_direction,
-                    self.contrastive_weight,
-                    self.contrastive_temperature,
-                ),
-                Schedule(
-                    self.learning_rate,
-                    self.encoder_learning_rate,
-                    self.weight_decay,
-                    self.batch_size or len(rows),
-                    self.max_iter,
-                    self.n_iter_no_change,
-                ),
-                self._announce_epochs(data),
-            )
-        if encoder is not None:
-            self.encoder_._set_weights(to_arrays(encoder))
-        self.loss_curve_ = history.loss
-        self.validation_gains_ = history.validation_gains
-        self.n_iter_ = len(history.loss)
-        self.best_iter_ = history.best_iter
-        self.llm_embeddings_ = to_arrays(network.radialformer)["llm_embeddings"]
+        network = RoutingNetwork(**self._architecture).to(queries.utility)
+        if self.fit_intercept:
+            network.intercept.copy_(queries.constant)
+            network.start_at_intercept()
+        if self.fine_tune_encoder:
+            encoder = self.encoder_._load(fresh=True).to(queries.utility.device)
 
-    def _split(self, n_queries, random_state):
-        """Rows to train on and rows to choose the epoch on."""
-        if not self.early_stopping:
-            return np.arange(n_queries), np.arange(0)
-        return train_test_split(
-            np.arange(n_queries), test_size=self.validation_fraction, random_state=random_state
-        )
+            def embed(rows):
+                batch = [data.queries[i] for i in rows.tolist()]
+                return self.encoder_._embed(encoder, batch).to(queries.utility.dtype)
 
-    def _cluster(self, embeddings, weight, random_state):
+            return Learner(network.eval(), encoder, embed)
+        scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
+        network.center.copy_(tensor(scaler.mean_))
+        network.scale.copy_(tensor(scaler.scale_))
+        ready = tensor(data.embeddings)
+        return Learner(network.eval(), None, lambda rows: ready[rows])
+
+    def _cluster(self, data, random_state):
         """k-means clusters of the queries, for the contrastive loss."""
         if self.contrastive_weight == 0:
             return None
-        kmeans = KMeans(n_clusters=min(self.n_clusters, len(embeddings)), random_state=random_state)
+        kmeans = KMeans(
+            n_clusters=min(self.n_clusters, len(data.embeddings)), random_state=random_state
+        )
         with warnings.catch_warnings():
             # With fewer distinct queries than clusters it finds fewer, which is as wanted.
             warnings.simplefilter("ignore", ConvergenceWarning)
             # In float64 the order of summation, and so the number of threads, does not matter.
-            return kmeans.fit_predict(embeddings.astype(np.float64), sample_weight=weight)
+            return kmeans.fit_predict(
+                data.embeddings.astype(np.float64), sample_weight=data.sample_weight
+            )
 
-    def _best_constant(self, utility, weight):
+    def _best_constant(self, data):
         """Logits of the best router that ignores the query.
 
         Among all constant distributions the one nearest to the targets, in reverse KL, is
         ``softmax(mean utility / target_temperature)``.
         """
-        observed = ~np.isnan(utility)
-        total = (weight[:, None] * np.where(observed, utility, 0.0)).sum(axis=0)
-        mean = total / (weight[:, None] * observed).sum(axis=0)
+        observed, weight = ~np.isnan(data.utility), data.sample_weight[:, None]
+        total = (weight * np.where(observed, data.utility, 0.0)).sum(axis=0)
+        mean = total / (weight * observed).sum(axis=0)
         return (mean - mean.max()) / self.target_temperature
 
-    def _embedder(self, data, used, tensor):
-        """The encoder to train, or None, and a function from row numbers to embeddings."""
-        ready = tensor(data.embeddings[used])
-        if not self.fine_tune_encoder:
-            return None, lambda rows: ready[rows]
-        encoder = self.encoder_._load(fresh=True).to(resolve_device(self.device))
-        queries = [data.queries[i] for i in used]
-
-        def embed(rows):
-            return self.encoder_._embed(encoder, [queries[i] for i in rows.tolist()]).to(
-                ready.dtype
+    def _report_validation(self, epoch, loss, gain):
+        if self.verbose:
+            print(
+                f"validation, epoch {epoch}/{self.max_iter}: loss {loss:.4f}, gain over the best "
+                f"single LLM {gain:+.4f}"
             )
 
-        return encoder, embed
-
-    def _announce_epochs(self, data):
+    def _announce_epochs(self, data, n_epochs):
         """Begin the fit task of the callbacks; returns what is called after every epoch."""
         context = self._callback_fit_ctx
         task = {"estimator": self, "X": data.queries or data.embeddings, "y": data.utility}
         context.call_on_fit_task_begin(**task)
 
-        def on_epoch(epoch, loss, gain):
+        def on_epoch(loss):
             if self.verbose:
-                watched = "" if gain is None else f", gain on held-out queries {gain:+.4f}"
-                print(f"epoch {epoch + 1}/{self.max_iter}: loss {loss:.4f}{watched}")
+                print(f"epoch {len(self.loss_curve_)}/{n_epochs}: loss {loss:.4f}")
             step = context.subcontext(task_name="epoch").call_on_fit_task_begin(**task)
             # An empty dict: copies of this estimator are ready to predict at any epoch.
             return step.call_on_fit_task_end(**task, reconstruction_attributes=dict)

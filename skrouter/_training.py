@@ -1,13 +1,16 @@
 """The optimisation loop, for ready embeddings and for an encoder that is trained along."""
 
-import copy
 import math
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 
 from skrouter.nn.losses import contrastive_loss, kl_loss
+from skrouter.nn.network import RoutingNetwork
+
+_ONE_SIDED_95 = 1.645  # standard errors
 
 
 class Objective(NamedTuple):
@@ -58,14 +61,6 @@ class Queries(NamedTuple):
     constant: torch.Tensor
 
 
-class History(NamedTuple):
-    """What happened during training."""
-
-    loss: list
-    validation_gains: list
-    best_iter: int
-
-
 @contextmanager
 def seeded(seed, device):
     """Seed torch's generators for the block; their states outside are not touched."""
@@ -86,52 +81,64 @@ def seeded(seed, device):
                 torch.mps.set_rng_state(mps)
 
 
-def train(network, embed, encoder, queries, rows, held_out, objective, schedule, on_epoch):
-    """Train a network in place.
+class Learner(NamedTuple):
+    """A network to train, and where its input comes from.
 
-    Parameters
+    Attributes
     ----------
     network : RoutingNetwork
-        In the device and precision to train with. Its present state is a candidate for the
-        result when `held_out` is given.
+        In the device and precision to train with.
+    encoder : torch.nn.Module or None
+        Trained along with the network.
     embed : callable
         From a tensor of row numbers to their embeddings, with gradients if `encoder` is
         trained.
-    encoder : torch.nn.Module or None
-        Trained along with the network.
+    """
+
+    network: RoutingNetwork
+    encoder: torch.nn.Module | None
+    embed: Callable
+
+    @property
+    def modules(self):
+        """All that is trained."""
+        return torch.nn.ModuleList([self.network, self.encoder] if self.encoder else [self.network])
+
+
+def epochs(learner, queries, rows, objective, schedule):
+    """Train a learner in place; yields the mean loss after each of `max_iter` epochs.
+
+    Parameters
+    ----------
+    learner : Learner
     queries : Queries
-    rows, held_out : tensor of int
-        Rows to train on, and rows to choose the epoch on. With no row held out the last epoch
-        is kept.
+    rows : tensor of int
+        Rows to train on.
     objective : Objective
     schedule : Schedule
-    on_epoch : callable
-        Called with the epoch's number, mean loss and validation gain (None without
-        validation); training stops when it returns True.
 
-    Returns
-    -------
-    history : History
+    Yields
+    ------
+    loss : float
+        The learner is in evaluation mode meanwhile.
     """
-    modules = torch.nn.ModuleList([network] if encoder is None else [network, encoder])
-    groups = [{"params": list(network.parameters()), "lr": schedule.learning_rate}]
-    if encoder is not None:
-        groups.append({"params": list(encoder.parameters()), "lr": schedule.encoder_learning_rate})
+    groups = [{"params": list(learner.network.parameters()), "lr": schedule.learning_rate}]
+    if learner.encoder is not None:
+        parameters = list(learner.encoder.parameters())
+        groups.append({"params": parameters, "lr": schedule.encoder_learning_rate})
     optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
     batches_per_epoch = math.ceil(len(rows) / schedule.batch_size)
     n_steps = schedule.max_iter * batches_per_epoch
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _Ramp(n_steps))
     mean_weight = queries.weight[rows].mean()
-    watch = _Watch(modules, network, queries, held_out, schedule) if len(held_out) else None
-    losses = []
-    for epoch in range(schedule.max_iter):
-        modules.train()
+    for _ in range(schedule.max_iter):
+        learner.modules.train()
         order = rows
         if batches_per_epoch > 1:
             order = rows[torch.randperm(len(rows)).to(rows.device)]
         total = 0.0
         for batch in order.split(schedule.batch_size):
-            logits, states = network(embed(batch))
+            logits, states = learner.network(learner.embed(batch))
             clusters = None if queries.clusters is None else queries.clusters[batch]
             loss = objective(logits, states, queries.utility[batch], clusters)
             loss = (queries.weight[batch] * loss).sum()
@@ -140,17 +147,67 @@ def train(network, embed, encoder, queries, rows, held_out, objective, schedule,
             optimizer.step()
             rate.step()
             total += loss.item()
-        losses.append(total / (mean_weight.item() * len(rows)))
-        gain = watch.look(embed, epoch + 1) if watch else None
-        if on_epoch(epoch, losses[-1], gain):
+        learner.modules.eval()
+        yield total / (mean_weight.item() * len(rows))
+
+
+def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoch):
+    """Find out how many epochs help, on queries held out in turn.
+
+    All learners are trained side by side, each without its fold. After every epoch the gain is
+    the mean utility of what they call on the held-out queries, less that of the best constant
+    choice, query by query.
+
+    Parameters
+    ----------
+    learners : list of Learner
+        One per fold.
+    queries : Queries
+    folds : list of (tensor of int, tensor of int)
+        Rows to train on and rows held out.
+    objective : Objective
+    schedule : Schedule
+        Training ends after `n_iter_no_change` epochs without a larger gain.
+    on_epoch : callable
+        Called with the number of the epoch, its mean loss and its gain.
+
+    Returns
+    -------
+    n_epochs : int
+        Epochs with the largest gain; 0 if no gain is above zero with 95 % confidence (normal
+        approximation, one-sided), so that nothing shows that the router is better than the best
+        constant choice.
+    gains : list of float
+    """
+    runs = [
+        epochs(learner, queries, rows, objective, schedule)
+        for learner, (rows, _) in zip(learners, folds, strict=True)
+    ]
+    held_out = torch.cat([rows for _, rows in folds])
+    utility, weight = queries.utility[held_out], queries.weight[held_out]
+    by_constant = _received(utility, queries.constant.expand_as(utility))
+    batch_size = max(schedule.batch_size, 256)
+    gains, best_epoch, best_gain = [], 0, 0.0
+    for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
+        with torch.no_grad():
+            logits = torch.cat(
+                [
+                    learner.network(learner.embed(part))[0]
+                    for learner, (_, rows) in zip(learners, folds, strict=True)
+                    for part in rows.split(batch_size)
+                ]
+            )
+        difference = _received(utility, logits) - by_constant
+        gain = (weight * difference).sum() / weight.sum()
+        error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
+        gain = gain.item()
+        gains.append(gain)
+        on_epoch(epoch, sum(losses) / len(losses), gain)
+        if gain > max(best_gain, _ONE_SIDED_95 * error.item()):
+            best_epoch, best_gain = epoch, gain
+        if epoch - best_epoch >= schedule.n_iter_no_change:
             break
-        if watch and watch.n_without_gain >= schedule.n_iter_no_change:
-            break
-    modules.eval()
-    if watch is None:
-        return History(losses, [], len(losses))
-    watch.restore()
-    return History(losses, watch.gains, watch.best_iter)
+    return best_epoch, gains
 
 
 class _Ramp:
@@ -165,48 +222,6 @@ class _Ramp:
             return (step + 1) / self.n_warm_up
         done = (step - self.n_warm_up) / max(1, self.n_steps - self.n_warm_up)
         return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-class _Watch:
-    """Chooses the epoch by the mean utility of what the router calls on the held-out rows.
-
-    Gains are measured against the best constant choice, row by row. A network that started as
-    that choice keeps its first state until a gain exceeds its own standard error: a router
-    that has found nothing to route by stays at the best single LLM.
-    """
-
-    def __init__(self, modules, network, queries, held_out, schedule):
-        self.modules, self.network, self.queries = modules, network, queries
-        self.parts = held_out.split(max(schedule.batch_size, 256))
-        self.utility, self.weight = queries.utility[held_out], queries.weight[held_out]
-        self.by_constant = _received(self.utility, queries.constant.expand_as(self.utility))
-        self.starts_constant = torch.equal(network.intercept, queries.constant)
-        self.gains = []
-        self.n_without_gain = 0
-        self.best_gain = 0.0 if self.starts_constant else -math.inf
-        self.best_iter = 0
-        self.best_state = copy.deepcopy(modules.state_dict())
-
-    @torch.no_grad()
-    def look(self, embed, epoch):
-        """Record the gain after an epoch, and keep the state if it is the best so far."""
-        self.modules.eval()
-        logits = torch.cat([self.network(embed(rows))[0] for rows in self.parts])
-        difference = _received(self.utility, logits) - self.by_constant
-        gain = (self.weight * difference).sum() / self.weight.sum()
-        error = (self.weight * (difference - gain)).square().sum().sqrt() / self.weight.sum()
-        gain = gain.item()
-        least = error.item() if self.starts_constant else -math.inf
-        self.gains.append(gain)
-        self.n_without_gain += 1
-        if gain > max(self.best_gain, least):
-            self.best_gain, self.best_iter, self.n_without_gain = gain, epoch, 0
-            self.best_state = copy.deepcopy(self.modules.state_dict())
-        return gain
-
-    def restore(self):
-        """Put the best state back."""
-        self.modules.load_state_dict(self.best_state)
 
 
 def _received(utility, logits):
