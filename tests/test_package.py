@@ -1,0 +1,134 @@
+"""The package as a whole: what an import costs, which names are public, what it depends on."""
+
+import ast
+import configparser
+import importlib
+import importlib.metadata
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skrouter
+
+ROOT = Path(__file__).parents[1]
+
+PUBLIC_MODULES = ["skrouter"] + [
+    f"skrouter.{module.name}"
+    for module in pkgutil.iter_modules(skrouter.__path__)
+    if not module.name.startswith("_")
+]
+
+
+def run_python(code):
+    """Run code in a fresh interpreter and return what it printed, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def listed_in_api_reference():
+    """The full names in the autosummary tables of docs/api.rst."""
+    names, module, in_table = set(), None, False
+    for line in (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif line.startswith(".. autosummary::"):
+            in_table = True
+        elif line and not line.startswith(" "):
+            in_table = False
+        elif in_table and (match := re.fullmatch(r"   ([A-Za-z_][\w.]*)", line)):
+            names.add(f"{module}.{match[1]}")
+    return names
+
+
+def test_import_leaves_heavy_and_optional_packages_out():
+    heavy = [
+        "torch",
+        "transformers",
+        "sentence_transformers",
+        "huggingface_hub",
+        "pandas",
+        "pyarrow",
+        "matplotlib",
+    ]
+    loaded = run_python(
+        "import sys, json, skrouter\n"
+        f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"
+    )
+    assert loaded == []
+
+
+def test_dir_lists_public_names_before_they_are_used():
+    listed = run_python("import json, skrouter; print(json.dumps(dir(skrouter)))")
+    assert set(skrouter.__all__) <= set(listed)
+
+
+@pytest.mark.parametrize("module_name", PUBLIC_MODULES)
+def test_public_names_resolve(module_name):
+    module = importlib.import_module(module_name)
+    assert module.__all__
+    assert len(set(module.__all__)) == len(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_router"):
+        skrouter.no_such_router  # noqa: B018
+
+
+def test_public_names_are_in_api_reference():
+    public = set()
+    for module_name in PUBLIC_MODULES:
+        module = importlib.import_module(module_name)
+        public |= {
+            f"{module_name}.{name}"
+            for name in module.__all__
+            if inspect.isclass(getattr(module, name)) or inspect.isroutine(getattr(module, name))
+        }
+    listed = listed_in_api_reference()
+    assert public - listed == set(), "public, but missing from docs/api.rst"
+    assert listed - public == set(), "in docs/api.rst, but not public"
+
+
+def test_version_can_be_read_without_an_import():
+    # setup.cfg's "attr:" imports the package in a bare build environment unless it is a literal.
+    tree = ast.parse((ROOT / "skrouter" / "__init__.py").read_text(encoding="utf-8"))
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__version__"
+    ]
+    assert values == [skrouter.__version__]
+
+
+def test_version_matches_the_installed_one_and_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## \[(\d[^\]]*)\]", changelog, re.MULTILINE)[1] == skrouter.__version__
+    try:
+        installed = importlib.metadata.version("skrouter")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("skrouter is imported from its folder, not installed")
+    assert installed == skrouter.__version__
+
+
+def test_required_dependencies():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    required = config["options"]["install_requires"].split()
+    assert {re.match(r"[\w.-]+", requirement)[0] for requirement in required} == {
+        "scikit-learn",
+        "torch",
+        "sentence-transformers",
+        "numpy",
+        "scipy",
+        "joblib",
+    }
