@@ -107,6 +107,8 @@ for name, llms in chosen[ALPHA].items():
     print(f"{name:<18} {score.performance:>11.3f} {score.cost:>7.2f} {score.utility:>7.3f}")
 
 # %%
+# Nearest neighbours on the same embeddings are hard to beat; try them on your own data, too.
+#
 # Is the router really better than the best LLM per task, or was it luck with these queries? The
 # interval tells: it is paired, both routers being judged on the same queries.
 

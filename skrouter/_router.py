@@ -111,8 +111,9 @@ class RadialRouterClassifier(
         Whether to choose the number of epochs by cross-validation: the mean utility of what the
         router calls on queries that were held out in turn. It then trains on all queries for
         the most epochs whose gain is within one standard error of the largest. If no gain over
-        the best single LLM is above zero with 95 % confidence, it does not train, and with
-        `fit_intercept` stays at the best single LLM: better no router than one that does harm.
+        the best single LLM is above zero with 95 % confidence, it stays at the best
+        single LLM, untrained: better no router than one that does harm (without
+        `fit_intercept` it cannot, and trains for `max_iter` epochs).
         It multiplies the time of `fit` by about ``1 / validation_fraction``; False trains for
         `max_iter` epochs.
     validation_fraction : float, default=0.25
@@ -141,7 +142,7 @@ class RadialRouterClassifier(
         Names of the LLMs.
     n_features_in_ : int
         Length of an embedding.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if fitted on a DataFrame of embeddings.
     encoder_ : transformer
         The fitted encoder, if fitted on text.
@@ -433,6 +434,9 @@ class RadialRouterClassifier(
                     schedule,
                     self._report_validation,
                 )
+                if not self.fit_intercept:
+                    # An untrained network is then no constant choice to stay at.
+                    n_epochs = n_epochs or self.max_iter
             learner = self._make_learner(data, queries, tensor)
             self._network, self._versions = learner.network, versions()
             self.loss_curve_ = []

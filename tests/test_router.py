@@ -177,6 +177,13 @@ def test_early_stopping_keeps_what_helps(numbers, fit_intercept):
     assert router.score(X, performance, cost=cost) > 0.85
 
 
+def test_without_an_intercept_it_trains_even_if_nothing_helps():
+    X, outcomes = np.random.default_rng(0).normal(size=(100, 4)), np.tile([[0.0, 1.0]], (100, 1))
+    router = RadialRouterClassifier(fit_intercept=False, random_state=0).fit(X, outcomes)
+    assert router.n_iter_ == 10
+    assert (router.predict(X) == 1).all()
+
+
 def test_validation_is_on_queries_that_were_not_trained_on():
     """Outcomes that can only be memorised give no gain."""
     rng = np.random.default_rng(0)
