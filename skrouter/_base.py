@@ -6,6 +6,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
@@ -24,6 +25,7 @@ from skrouter._target import (
     routing_utility,
 )
 from skrouter._text import check_queries, is_text
+from skrouter.metrics._score import score_choices
 
 
 class TrainingData(NamedTuple):
@@ -115,6 +117,48 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         return self.classes_[self._utilities(self._read_queries(X)).argmax(axis=1)]
 
+    def decision_function(self, X):
+        """Value of each LLM on each query: `predict` chooses the largest.
+
+        For :class:`~skrouter.RadialRouterClassifier` these are the logits, for routers that
+        estimate outcomes the estimated utilities.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        values : ndarray of shape (n_queries, n_llms) or (n_queries,)
+            Columns follow `classes_`. With two LLMs scikit-learn wants one column: the value of
+            the second less that of the first.
+        """
+        check_is_fitted(self)
+        return as_decision(self._utilities(self._read_queries(X)))
+
+    def predict_proba(self, X):
+        """Share of each LLM: the softmax of its values.
+
+        That is the form of the target distribution which the main router learns (paper, section
+        3). For :class:`~skrouter.RadialRouterClassifier` the values are its logits, trained so
+        that it is close to ``softmax(utility / target_temperature)``; for routers that estimate
+        utilities it is their softmax at a temperature of 1. It says how clear a choice is: a
+        preference, not the probability of a correct answer.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_llms)
+            Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses.
+        """
+        check_is_fitted(self)
+        return softmax(self._utilities(self._read_queries(X)), axis=1)
+
     def score(self, X, y, cost=None, sample_weight=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
 
@@ -145,21 +189,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             LLM has an observed outcome.
         """
         check_is_fitted(self)
-        target = check_routing_target(y, cost, known_llms=self.classes_)
-        if self.uses_cost_ and target.cost is None:
-            raise ValueError(
-                "cost is missing: this router was fitted with costs, so its score needs them. Pass "
-                "cost=, or the result of make_routing_target as y."
-            )
-        chosen = self.predict(X)
-        check_consistent_length(chosen, target.performance)
-        weight = _check_sample_weight(sample_weight, target.performance)
-        utility = routing_utility(target.performance, target.cost, self.cost_weight)
-        received = utility[chosen[:, None] == self.classes_]
-        observed = ~np.isnan(received)
-        if not weight[observed].any():
-            raise ValueError("y holds no observed outcome for the LLMs chosen by this router.")
-        return float(np.average(received[observed], weights=weight[observed]))
+        target = self._read_outcomes(y, cost)
+        return score_choices(target, self.predict(X), self.cost_weight, sample_weight).utility
 
     @abstractmethod
     def _fit(self, data):
@@ -210,6 +241,16 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         self.n_features_in_ = embeddings.shape[1]
         return embeddings
 
+    def _read_outcomes(self, y, cost):
+        """Check what `score` was given to judge by."""
+        target = check_routing_target(y, cost, known_llms=self.classes_)
+        if self.uses_cost_ and target.cost is None:
+            raise ValueError(
+                "cost is missing: this router was fitted with costs, so its score needs them. Pass "
+                "cost=, or the result of make_routing_target as y."
+            )
+        return target
+
     def _read_queries(self, X):
         """Embeddings of `X`, which must be of the kind seen at `fit`.
 
@@ -251,6 +292,11 @@ def all_or_nothing(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def as_decision(values):
+    """Decision values in the shape that scikit-learn wants: one column for two classes."""
+    return values[:, 1] - values[:, 0] if values.shape[1] == 2 else values
 
 
 def _check_embeddings(embeddings, queries):

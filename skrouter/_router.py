@@ -5,7 +5,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
@@ -321,43 +320,6 @@ class RadialRouterClassifier(
         # Before anything that may be rolled back, so that callbacks are always torn down.
         self._init_callback_context(max_subtasks=self.max_iter)
         return super().fit(X, y, cost=cost, sample_weight=sample_weight)
-
-    def decision_function(self, X):
-        """Logits of the LLMs.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_queries, n_llms) or (n_queries,)
-            Columns follow `classes_`. With two LLMs scikit-learn wants one column: the
-            logit of the second less that of the first.
-        """
-        check_is_fitted(self)
-        logits = self._utilities(self._read_queries(X))
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict_proba(self, X):
-        """Distribution of the router over the LLMs.
-
-        It is what the router was trained to be, close to ``softmax(utility /
-        target_temperature)``: a preference, not the probability of a correct answer.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_queries, n_llms)
-            Rows sum to one; columns follow `classes_`.
-        """
-        check_is_fitted(self)
-        return softmax(self._utilities(self._read_queries(X)), axis=1)
 
     def transform(self, X):
         """Query representations ``h_q``, on which the contrastive loss acts.

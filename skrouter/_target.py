@@ -85,12 +85,14 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
         (n_queries,): the best LLM of each query, taken as performance 1 for that LLM and 0
         for the others.
     cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Not together with a three-dimensional `y`.
+        US dollars per 1,000 queries. Not together with a three-dimensional `y`. Columns of a
+        DataFrame, or the index of a Series, are matched by name to the LLMs where both have names.
     llm_names : sequence of str, default=None
         Names of the columns of a `y` that carries none. Without them such LLMs are named
         0, 1, ...
     known_llms : ndarray of shape (n_llms,), default=None
-        The pool of a fitted router. The result then has just these columns, in this order.
+        The pool of a fitted router, against which names are checked. The result then has these
+        columns, in this order.
     allow_labels : bool, default=True
         Whether a one-dimensional `y`, or a bare column, may be labels.
 
@@ -230,7 +232,13 @@ def _one_hot(labels, llm_names, known_llms):
         assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
     if known_llms is not None:
+        # A label that is new is merely never right; one of another type can never be right.
         names = known_llms
+        if labels.size and isinstance(labels[0], str) != (names.dtype.kind == "U"):
+            raise ValueError(
+                f"y holds labels like {labels[0]!r}, but the LLMs are named like "
+                f"{names.tolist()[0]!r}; pass labels of the same type."
+            )
     elif llm_names is not None:
         names = _check_llm_names(llm_names)
         strange = sorted(set(labels.tolist()) - set(names.tolist()), key=str)

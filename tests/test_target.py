@@ -310,6 +310,12 @@ def test_label_outside_a_known_pool_is_a_failure_of_every_llm():
     np.testing.assert_array_equal(target.performance, [[1, 0], [0, 0]])
 
 
+@pytest.mark.parametrize(("labels", "pool"), [([0, 1], ["0", "1"]), (["0", "1"], [0, 1])])
+def test_labels_of_another_type_than_the_names_of_the_llms_are_refused(labels, pool):
+    with pytest.raises(ValueError, match="of the same type"):
+        check_routing_target(labels, known_llms=np.array(pool))
+
+
 def test_column_of_labels_is_flattened_with_scikit_learns_warning():
     with pytest.warns(DataConversionWarning):
         target = check_routing_target(np.array([["b"], ["a"]]))

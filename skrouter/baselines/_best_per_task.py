@@ -4,9 +4,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from skrouter._base import BaseRouter, all_or_nothing
-from skrouter._target import check_routing_target
-from skrouter.baselines._estimates import as_decision, observed_mean
+from skrouter._base import BaseRouter, all_or_nothing, as_decision
+from skrouter.baselines._means import observed_mean
 from skrouter.metrics._score import score_choices
 
 
@@ -184,12 +183,7 @@ class BestPerTaskRouter(BaseRouter):
             As `predict`, and if the router was fitted with costs and they are missing here.
         """
         check_is_fitted(self)
-        target = check_routing_target(y, cost, known_llms=self.classes_)
-        if self.uses_cost_ and target.cost is None:
-            raise ValueError(
-                "cost is missing: this router was fitted with costs, so its score needs them. Pass "
-                "cost=, or the result of make_routing_target as y."
-            )
+        target = self._read_outcomes(y, cost)
         chosen = self.predict(X, tasks=tasks)
         return score_choices(target, chosen, self.cost_weight, sample_weight).utility
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from skrouter.baselines._estimates import UtilityRouter, observed_mean
+from skrouter._base import BaseRouter
+from skrouter.baselines._means import observed_mean
 
 
-class BestSingleRouter(UtilityRouter):
+class BestSingleRouter(BaseRouter):
     """Always choose the LLM that was best on average in training.
 
     The reference that a router must beat to be worth its trouble ("best candidate" in the

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skrouter._base import BaseRouter
 from skrouter._target import routing_utility
 from skrouter.baselines._columns import ColumnRegressors
-from skrouter.baselines._estimates import UtilityRouter
 
 
 class PredictedOutcomes(NamedTuple):
@@ -25,7 +25,7 @@ class PredictedOutcomes(NamedTuple):
     cost: np.ndarray | None
 
 
-class OutcomeRouter(UtilityRouter):
+class OutcomeRouter(BaseRouter):
     """Base of the routers that choose the argmax of predicted performance minus weighted cost.
 
     A subclass gives a fresh regressor in :meth:`_make_regressor`.

@@ -1,0 +1,24 @@
+"""Means over observed outcomes."""
+
+import numpy as np
+
+
+def observed_mean(values, weight):
+    """Weighted mean of each column over its observed rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_queries, n_llms)
+        NaN where not observed.
+    weight : ndarray of shape (n_queries,)
+
+    Returns
+    -------
+    mean : ndarray of shape (n_llms,)
+        Minus infinity for an LLM without any observed row of positive weight: nothing speaks
+        for choosing it.
+    """
+    observed = ~np.isnan(values)
+    total = weight @ observed
+    mean = weight @ np.where(observed, values, 0.0)
+    return np.divide(mean, total, out=np.full(len(total), -np.inf), where=total > 0)
