@@ -11,14 +11,15 @@ From a log as it comes, with missing scores and list prices, to a router.
 #
 # One row per query and LLM, as from an evaluation. Not every LLM was scored on every query.
 
-import numpy as np
 import pandas as pd
+from sklearn.model_selection import train_test_split
 
 from skrouter import RadialRouterClassifier
+from skrouter.baselines import BestSingleRouter
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import routing_score
 
-data = make_routing_problem(400, n_llms=4, random_state=0, as_frame=True)
+data = make_routing_problem(1000, n_llms=4, random_state=0, as_frame=True)
 log = (
     data.performance.assign(prompt=data.queries)
     .melt(id_vars="prompt", var_name="llm", value_name="quality")
@@ -35,7 +36,6 @@ print(log.head())
 # as a failure.
 
 performance = log.pivot_table(index="prompt", columns="llm", values="quality")
-queries = performance.index.to_series()
 print(f"{len(performance)} queries, {performance.isna().mean().mean():.0%} of the scores missing")
 
 # %%
@@ -51,15 +51,23 @@ print(prices)
 # %%
 # A router
 # --------
+#
+# The split is random: the pivot has sorted the rows by their text, and queries that begin alike are
+# alike.
 
-train = np.arange(len(queries)) < 300
+train, test = train_test_split(performance, test_size=200, random_state=0)
 router = RadialRouterClassifier(cost_weight=0.1, random_state=0)
-router.fit(queries[train], performance[train], cost=prices)
+router.fit(train.index.to_series(), train, cost=prices)
 print(router.predict(["What is the capital of France?"]))
 
 # %%
-# On new queries the score counts those whose chosen LLM was scored.
+# On new queries the score counts those whose chosen LLM was scored. Beside it stands what a single
+# LLM would have earned, the best one in training.
 
-chosen = router.predict(queries[~train])
-print(routing_score(performance[~train], chosen, cost=prices, cost_weight=0.1))
+chosen = router.predict(test.index.to_series())
+print(routing_score(test, chosen, cost=prices, cost_weight=0.1))
 print(pd.Series(chosen).value_counts())
+
+single = BestSingleRouter(cost_weight=0.1).fit(train.index.to_series(), train, cost=prices)
+always = single.predict(test.index.to_series())
+print(f"always {always[0]}:", routing_score(test, always, cost=prices, cost_weight=0.1))

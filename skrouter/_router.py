@@ -62,7 +62,7 @@ class RadialRouterClassifier(
         The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
         The default is the paper's "balance" scenario; the others are 0 and 0.1. It is a matter
         of what money is worth to you, not of tuning.
-    contrastive_weight : float, default=0.1
+    contrastive_weight : float, default=0.3
         The weight :math:`\lambda` of the contrastive loss. 0 leaves it out.
     target_temperature : float, default=0.2
         The temperature :math:`\tau` of the target distribution. Utilities of an LLM that is right
@@ -234,7 +234,7 @@ class RadialRouterClassifier(
         encoder="all-MiniLM-L6-v2",
         *,
         cost_weight=0.02,
-        contrastive_weight=0.1,
+        contrastive_weight=0.3,
         target_temperature=0.2,
         kl_direction="reverse",
         contrastive_temperature=1.0,
