@@ -312,6 +312,8 @@ def test_hulls_of_the_pool_and_of_routers_with_several_trade_offs():
     assert (display.hulls_["curve"].get_xydata()[:, 1] == 0.875).all()
     assert display.hulls_["curve"].get_xdata()[[0, -1]].tolist() == [2.5, 4.0]
     assert legend(display.ax_)[-1] == "mix of single LLMs"
+    # the hull stands for the line between the settings
+    assert display.routers_["curve"].get_linestyle() == "None"
 
 
 def test_hulls_are_straight_in_cost_also_on_a_logarithmic_axis():

@@ -12,7 +12,7 @@ def aiq(cost, performance, *, c_min, c_max):
     r"""Average improvement in quality, as in RouterBench's paper.
 
     The mean height of the non-decreasing convex hull :math:`h` of a router's points over a fixed
-    range of costs ([1]_, section 3):
+    range of costs [1]_:
 
     .. math::
 

@@ -20,6 +20,7 @@ from skrouter.metrics._score import read_outcomes, score_choices
 _REFERENCE_MARKERS = ["*", "d", "p", "h"]
 _MIX = "mix of single LLMs"
 _HULL_POINTS = 100
+_OVER_LINES = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
 
 
 class CostQualityDisplay:
@@ -218,7 +219,8 @@ class CostQualityDisplay:
         hull : bool, default=False
             Whether to draw the non-decreasing convex hull, dashed and flat to the right, of the
             single LLMs (the zero router: what mixing them at random reaches) and of every
-            router with several trade-offs (what :func:`aiq` is the area under).
+            router with several trade-offs (what :func:`aiq` is the area under), which then takes
+            the place of the line between them.
 
         Returns
         -------
@@ -276,27 +278,30 @@ class CostQualityDisplay:
         ax.legend(fontsize="small", framealpha=0.9)
         self.labels_ = {}
         if label_llms:
-            hulls = [tuple(point) for line in self.hulls_.values() for point in line.get_xydata()]
-            self.labels_ = place_labels(
-                ax, points, list(self.singles), markers + hulls, fontsize="small", color="0.3"
-            )
+            style = {"fontsize": "small", "color": "0.3"}
+            if hull:
+                style["bbox"] = _OVER_LINES
+            self.labels_ = place_labels(ax, points, list(self.singles), markers, **style)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
     def _draw_hulls(self, ax, points, markers):
         """Draw the hulls as far as the dearest of all points."""
         dearest = np.nanmax([cost for cost, _ in points + markers])
-        style = {"linestyle": "--", "lw": 1.2, "zorder": 1}
-        known = [point for point in points if not np.isnan(point).any()]
         hulls = {}
-        if known:
-            hulls[_MIX] = _draw_hull(ax, known, dearest, color="0.55", label=_MIX, **style)
+        if known := _known(points):
+            hulls[_MIX] = _draw_hull(ax, known, dearest, color="0.55", label=_MIX)
         for key, line in self.routers_.items():
-            if len(line.get_xydata()) > 1:
-                hulls[key] = _draw_hull(
-                    ax, line.get_xydata(), dearest, color=line.get_color(), **style
-                )
+            if len(known := _known(line.get_xydata())) > 1:
+                hulls[key] = _draw_hull(ax, known, dearest, color=line.get_color())
+                # A straight line on a logarithmic axis would seem to promise more than the hull.
+                line.set_linestyle("none")
         return hulls
+
+
+def _known(points):
+    """Points of known cost."""
+    return [point for point in points if not np.isnan(point).any()]
 
 
 def _columns(points):
@@ -318,7 +323,7 @@ def _draw_hull(ax, points, dearest, **style):
     if hull.cost[0] > 0:
         grid = np.union1d(grid, np.geomspace(hull.cost[0], dearest, _HULL_POINTS))
         grid = grid.clip(hull.cost[0], dearest)  # rounding
-    (line,) = ax.plot(grid, hull.performance_at(grid), **style)
+    (line,) = ax.plot(grid, hull.performance_at(grid), linestyle="--", lw=1.2, zorder=1, **style)
     return line
 
 

@@ -49,7 +49,7 @@ def non_decreasing_hull(cost, performance):
     reach every point on the straight line between them. So the upper convex hull of its points is
     what a router can reach by mixing its settings. Points that are not better than a cheaper one
     are dropped from it: nobody would pay for them. Beyond the dearest corner the hull is flat
-    ([1]_, section 3).
+    [1]_.
 
     Parameters
     ----------
