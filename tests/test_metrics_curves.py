@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
 from skrouter import make_routing_target
@@ -169,6 +171,48 @@ def test_hull_is_that_of_scipy_with_its_flat_end():
         assert set(hull.index) == {corner for corner in full.vertices if corner < 40}
         assert (np.diff(hull.cost) > 0).all() and (np.diff(hull.performance) > 0).all()
         assert (hull.performance_at(cost) >= performance - 1e-12).all()
+
+
+# Few values, so that equal costs, equal performances and points in a line are common.
+some_points = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12
+).map(lambda points: np.array(points, dtype=float).T)
+
+
+@settings(max_examples=200, deadline=None)
+@given(points=some_points, budget=st.floats(0, 8), data=st.data())
+def test_hull_and_mix_of_any_points(points, budget, data):
+    cost, performance = points
+    hull = non_decreasing_hull(cost, performance)
+    assert (np.diff(hull.cost) > 0).all() and (np.diff(hull.performance) > 0).all()
+    slopes = np.diff(hull.performance) / np.diff(hull.cost)
+    assert (np.diff(slopes) < 0).all()  # strictly bent: no corner on a line, whole numbers
+    assert (hull.performance_at(cost) >= performance - 1e-12).all()
+    order = data.draw(st.permutations(range(len(cost))))
+    again = non_decreasing_hull(cost[order], performance[order])
+    np.testing.assert_array_equal(again.cost, hull.cost)
+    np.testing.assert_array_equal(again.performance, hull.performance)
+    if budget < cost.min():
+        return
+    mix = mix_for_budget(cost, performance, budget)
+    assert (mix >= 0).all() and (mix > 0).sum() <= 2 and mix.sum() == pytest.approx(1)
+    assert mix @ cost <= budget + 1e-12
+    assert mix @ performance == pytest.approx(hull.performance_at(budget))
+
+
+@settings(max_examples=100, deadline=None)
+@given(points=some_points, c_min=st.integers(0, 5), width=st.integers(1, 5))
+def test_areas_of_any_points(points, c_min, width):
+    cost, performance = points
+    area = aiq(cost, performance, c_min=c_min, c_max=c_min + width)
+    assert 0 <= area <= performance.max() + 1e-12
+    # By the midpoint rule on a fine grid.
+    grid = c_min + width * (np.arange(12_000) + 0.5) / 12_000
+    height = np.nan_to_num(non_decreasing_hull(cost, performance).performance_at(grid))
+    assert area == pytest.approx(height.mean(), abs=1e-3)
+    taken = deferral_curve_area(cost, performance, max_cost=8)
+    assert taken <= aiq(cost, performance, c_min=0, c_max=8) + 1e-12
+    assert aiq_routerbench(cost, performance, c_max=8) == aiq(cost, performance, c_min=0, c_max=8)
 
 
 @pytest.mark.parametrize(
