@@ -1,16 +1,54 @@
 """Metrics of routers, for any classifier whose classes are LLMs."""
 
+from skrouter.metrics._area import aiq, aiq_routerbench, deferral_curve_area
+from skrouter.metrics._arena import router_arena_score
 from skrouter.metrics._bootstrap import PairedDifference, paired_bootstrap
+from skrouter.metrics._curve import (
+    CostQualityCurve,
+    cost_quality_curve,
+    single_llm_points,
+    zero_router_curve,
+)
 from skrouter.metrics._display import CostQualityDisplay
+from skrouter.metrics._hull import NonDecreasingHull, mix_for_budget, non_decreasing_hull
+from skrouter.metrics._loss_display import LossCurveDisplay
 from skrouter.metrics._oracle import oracle_llms
+from skrouter.metrics._regret import oracle_regret
 from skrouter.metrics._score import RoutingScore, make_routing_scorer, routing_score
+from skrouter.metrics._share import routing_share
+from skrouter.metrics._share_display import RoutingShareDisplay
+from skrouter.metrics._single_llm import cost_save, perf_gain, quality_neutral_cost
+from skrouter.metrics._trade_off_display import TradeOffDisplay
+from skrouter.metrics._two_llms import apgr, cpt, pgr
 
 __all__ = [
+    "CostQualityCurve",
     "CostQualityDisplay",
+    "LossCurveDisplay",
+    "NonDecreasingHull",
     "PairedDifference",
     "RoutingScore",
+    "RoutingShareDisplay",
+    "TradeOffDisplay",
+    "aiq",
+    "aiq_routerbench",
+    "apgr",
+    "cost_quality_curve",
+    "cost_save",
+    "cpt",
+    "deferral_curve_area",
     "make_routing_scorer",
+    "mix_for_budget",
+    "non_decreasing_hull",
     "oracle_llms",
+    "oracle_regret",
     "paired_bootstrap",
+    "perf_gain",
+    "pgr",
+    "quality_neutral_cost",
+    "router_arena_score",
     "routing_score",
+    "routing_share",
+    "single_llm_points",
+    "zero_router_curve",
 ]

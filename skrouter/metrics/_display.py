@@ -4,14 +4,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skrouter.metrics._hull import non_decreasing_hull
 from skrouter.metrics._labels import place_labels
 from skrouter.metrics._oracle import best_columns
+from skrouter.metrics._plotting import (
+    COLOURS,
+    MARKERS,
+    at_trade_offs,
+    by_name,
+    common_pool,
+    require_matplotlib,
+)
 from skrouter.metrics._score import read_outcomes, score_choices
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
-_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-_MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 _REFERENCE_MARKERS = ["*", "d", "p", "h"]
+_MIX = "mix of single LLMs"
+_HULL_POINTS = 100
+_OVER_LINES = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
 
 
 class CostQualityDisplay:
@@ -43,6 +52,9 @@ class CostQualityDisplay:
         Points of the single LLMs.
     routers_, references_ : dict of str to matplotlib Line2D
         The line of each router and reference.
+    hulls_ : dict of str to matplotlib Line2D
+        The hulls of the routers by name, and that of the single LLMs as "mix of single LLMs".
+        Empty unless drawn.
     labels_ : dict of str to matplotlib Annotation
         Names of the single LLMs. In a crowd, those that would cover others are left out.
 
@@ -122,7 +134,7 @@ class CostQualityDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        _require_matplotlib()
+        require_matplotlib("CostQualityDisplay")
         target = read_outcomes(y_true, cost, llm_names)
         if target.cost is None:
             raise ValueError(
@@ -135,7 +147,7 @@ class CostQualityDisplay:
 
         def curves(choices):
             return {
-                key: [score(part) for part in _at_trade_offs(value)]
+                key: [score(part) for part in at_trade_offs(value)]
                 for key, value in choices.items()
             }
 
@@ -182,27 +194,16 @@ class CostQualityDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        _require_matplotlib()
-        if not isinstance(estimator, Mapping):
-            estimator = {type(estimator).__name__ if name is None else name: estimator}
-        pools = [
-            np.asarray(part.classes_)
-            for value in estimator.values()
-            for part in _at_trade_offs(value)
-        ]
-        for pool in pools[1:]:
-            if not np.array_equal(pool, pools[0]):
-                raise ValueError(
-                    f"The estimators have different classes_: {pools[0].tolist()} and "
-                    f"{pool.tolist()}."
-                )
+        require_matplotlib("CostQualityDisplay")
+        estimators = by_name(estimator, name)
+        pool = common_pool(estimators)
         llms = {
-            key: {position: part.predict(X) for position, part in enumerate(_at_trade_offs(value))}
-            for key, value in estimator.items()
+            key: {position: part.predict(X) for position, part in enumerate(at_trade_offs(value))}
+            for key, value in estimators.items()
         }
-        return cls.from_predictions(y, llms, llm_names=pools[0], **kwargs)
+        return cls.from_predictions(y, llms, llm_names=pool, **kwargs)
 
-    def plot(self, ax=None, *, log_cost="auto", label_llms=True):
+    def plot(self, ax=None, *, log_cost="auto", label_llms=True, hull=False):
         """Draw the picture.
 
         Parameters
@@ -215,6 +216,11 @@ class CostQualityDisplay:
         label_llms : bool, default=True
             Whether to write the names of the LLMs beside their points. Labels are placed for the
             size that the figure has now.
+        hull : bool, default=False
+            Whether to draw the non-decreasing convex hull, dashed and flat to the right, of the
+            single LLMs (the zero router: what mixing them at random reaches) and of every
+            router with several trade-offs (what :func:`aiq` is the area under), which then takes
+            the place of the line between them.
 
         Returns
         -------
@@ -226,7 +232,7 @@ class CostQualityDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _require_matplotlib()
+        plt = require_matplotlib("CostQualityDisplay")
         if ax is None:
             _, ax = plt.subplots(figsize=(7.0, 4.8), layout="constrained")
         points = [(score.cost, score.performance) for score in self.singles.values()]
@@ -251,8 +257,8 @@ class CostQualityDisplay:
                 ax,
                 key,
                 scores,
-                marker=_MARKERS[position % len(_MARKERS)],
-                color=_COLOURS[position % len(_COLOURS)],
+                marker=MARKERS[position % len(MARKERS)],
+                color=COLOURS[position % len(COLOURS)],
                 markeredgecolor="white",
                 markeredgewidth=0.7,
                 linestyle="-",
@@ -261,6 +267,7 @@ class CostQualityDisplay:
             )
         lines = [*self.references_.values(), *self.routers_.values()]
         markers = [tuple(point) for line in lines for point in line.get_xydata()]
+        self.hulls_ = self._draw_hulls(ax, points, markers) if hull else {}
         _set_cost_scale(ax, [cost for cost, _ in points + markers], log_cost)
         ax.set(
             xlabel="mean cost (US dollars per 1,000 queries)",
@@ -271,16 +278,30 @@ class CostQualityDisplay:
         ax.legend(fontsize="small", framealpha=0.9)
         self.labels_ = {}
         if label_llms:
-            self.labels_ = place_labels(
-                ax, points, list(self.singles), markers, fontsize="small", color="0.3"
-            )
+            style = {"fontsize": "small", "color": "0.3"}
+            if hull:
+                style["bbox"] = _OVER_LINES
+            self.labels_ = place_labels(ax, points, list(self.singles), markers, **style)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    def _draw_hulls(self, ax, points, markers):
+        """Draw the hulls as far as the dearest of all points."""
+        dearest = np.nanmax([cost for cost, _ in points + markers])
+        hulls = {}
+        if known := _known(points):
+            hulls[_MIX] = _draw_hull(ax, known, dearest, color="0.55", label=_MIX)
+        for key, line in self.routers_.items():
+            if len(known := _known(line.get_xydata())) > 1:
+                hulls[key] = _draw_hull(ax, known, dearest, color=line.get_color())
+                # A straight line on a logarithmic axis would seem to promise more than the hull.
+                line.set_linestyle("none")
+        return hulls
 
-def _at_trade_offs(value):
-    """The parts of a router: one for each trade-off of a dict, else the thing itself."""
-    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+def _known(points):
+    """Points of known cost."""
+    return [point for point in points if not np.isnan(point).any()]
 
 
 def _columns(points):
@@ -291,6 +312,18 @@ def _draw(ax, label, scores, **style):
     """Draw the scores, cheapest first, as one line."""
     points = sorted((score.cost, score.performance) for score in scores)
     (line,) = ax.plot(*_columns(points), label=label, lw=1.2, **style)
+    return line
+
+
+def _draw_hull(ax, points, dearest, **style):
+    """Draw the hull of some points, flat to the dearest cost."""
+    hull = non_decreasing_hull(*_columns(points))
+    # Many points: what is straight in cost is bent on a logarithmic axis.
+    grid = np.union1d(hull.cost, np.linspace(hull.cost[0], dearest, _HULL_POINTS))
+    if hull.cost[0] > 0:
+        grid = np.union1d(grid, np.geomspace(hull.cost[0], dearest, _HULL_POINTS))
+        grid = grid.clip(hull.cost[0], dearest)  # rounding
+    (line,) = ax.plot(grid, hull.performance_at(grid), linestyle="--", lw=1.2, zorder=1, **style)
     return line
 
 
@@ -305,14 +338,3 @@ def _set_cost_scale(ax, costs, log_cost):
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _require_matplotlib():
-    """Return pyplot, or say how to install it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            'CostQualityDisplay needs matplotlib: pip install "skrouter[plot]"'
-        ) from error
-    return plt

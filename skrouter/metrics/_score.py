@@ -107,7 +107,7 @@ def check_charged(target, cost_weight):
 
 def score_choices(target, llms, cost_weight, sample_weight=None):
     """Score the chosen `llms` on a checked :class:`RoutingTarget`; see :func:`routing_score`."""
-    share = _call_shares(llms, target)
+    share = call_shares(llms, target)
     weight = share * _check_sample_weight(sample_weight, target.performance)[:, None]
     utility = routing_utility(target.performance, target.cost, cost_weight)
     counted = (weight > 0) & ~np.isnan(utility)
@@ -128,7 +128,7 @@ def score_choices(target, llms, cost_weight, sample_weight=None):
     )
 
 
-def _call_shares(llms, target):
+def call_shares(llms, target):
     """The probability with which each LLM is called, shape (n_queries, n_llms)."""
     llms = np.asarray(llms)
     if llms.ndim not in (1, 2):

@@ -1,0 +1,43 @@
+"""What all displays share: colours, and how routers are told apart."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+# Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+
+
+def require_matplotlib(display):
+    """Return pyplot, or say how to install it for the named display."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(f'{display} needs matplotlib: pip install "skrouter[plot]"') from error
+    return plt
+
+
+def by_name(estimator, name):
+    """Estimators as a dict by name; one alone is named after its class."""
+    if isinstance(estimator, Mapping):
+        return estimator
+    return {type(estimator).__name__ if name is None else name: estimator}
+
+
+def at_trade_offs(value):
+    """The parts of a router: one for each trade-off of a dict, else the thing itself."""
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+def common_pool(estimators):
+    """The `classes_` of all estimators of a dict, which must be the same."""
+    pools = [
+        np.asarray(part.classes_) for value in estimators.values() for part in at_trade_offs(value)
+    ]
+    for pool in pools[1:]:
+        if not np.array_equal(pool, pools[0]):
+            raise ValueError(
+                f"The estimators have different classes_: {pools[0].tolist()} and {pool.tolist()}."
+            )
+    return pools[0]
