@@ -10,8 +10,9 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -72,6 +73,15 @@ class RadialRouterClassifier(
         "reverse" is :math:`\mathrm{KL}(p \| q)`, "forward" :math:`\mathrm{KL}(q \| p)`. The
         reverse one is, but for constants, the expected utility of what the router calls plus an
         entropy bonus: what one wants of a router. The paper does not say which it takes.
+    target_smoothing : float, default=0.3
+        Share of a query's target that comes from its neighbours: its utilities are averaged with
+        the mean over the `n_neighbors` most similar training queries before the softmax. A single
+        outcome, right or wrong, is mostly chance; what alike queries have in common is not. 0 is
+        the paper's target.
+    n_neighbors : int, default=20
+        Number of these neighbours by cosine similarity of the embeddings, the query itself
+        included. At most the number of queries. It counts rows; `sample_weight` weighs their
+        outcomes.
     contrastive_temperature : float, default=1.0
         Temperature of the cosine similarities in the contrastive loss.
     n_clusters : int, default=8
@@ -95,7 +105,7 @@ class RadialRouterClassifier(
         Whether to train the encoder along with the network, as the paper does. It needs text, a
         sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
         the fitted router.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Largest learning rate of the network, in AdamW: up over the first tenth of the steps, then
         down a cosine to zero.
     encoder_learning_rate : float, default=5e-5
@@ -207,6 +217,8 @@ class RadialRouterClassifier(
         "contrastive_weight": [Interval(Real, 0, None, closed="left")],
         "target_temperature": [Interval(Real, 0, None, closed="neither")],
         "kl_direction": [StrOptions({"forward", "reverse"})],
+        "target_smoothing": [Interval(Real, 0, 1, closed="both")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "contrastive_temperature": [Interval(Real, 0, None, closed="neither")],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
@@ -237,6 +249,8 @@ class RadialRouterClassifier(
         contrastive_weight=0.3,
         target_temperature=0.2,
         kl_direction="reverse",
+        target_smoothing=0.3,
+        n_neighbors=20,
         contrastive_temperature=1.0,
         n_clusters=8,
         n_layers=2,
@@ -245,7 +259,7 @@ class RadialRouterClassifier(
         dropout=0.3,
         fit_intercept=True,
         fine_tune_encoder=False,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         encoder_learning_rate=5e-5,
         weight_decay=0.01,
         batch_size=64,
@@ -264,6 +278,8 @@ class RadialRouterClassifier(
         self.contrastive_weight = contrastive_weight
         self.target_temperature = target_temperature
         self.kl_direction = kl_direction
+        self.target_smoothing = target_smoothing
+        self.n_neighbors = n_neighbors
         self.contrastive_temperature = contrastive_temperature
         self.n_clusters = n_clusters
         self.n_layers = n_layers
@@ -383,15 +399,15 @@ class RadialRouterClassifier(
             None if clusters is None else tensor(clusters, torch.long),
             tensor(self._best_constant(data)),
         )
-        rows = torch.arange(len(used), device=device)
+        everything = np.arange(len(used))
         objective, schedule = self._objective(), self._schedule(len(used))
         with seeded(seed, device):
             n_epochs, self.validation_gains_ = self.max_iter, []
             if folds:
                 n_epochs, self.validation_gains_ = cross_validate_epochs(
-                    [self._make_learner(data, queries, tensor) for _ in folds],
+                    [self._make_learner(data, queries, tensor, rows) for rows, _ in folds],
                     queries,
-                    [tuple(tensor(part, torch.long) for part in fold) for fold in folds],
+                    [tensor(rows, torch.long) for _, rows in folds],
                     objective,
                     schedule,
                     self._report_validation,
@@ -399,11 +415,11 @@ class RadialRouterClassifier(
                 if not self.fit_intercept:
                     # An untrained network is then no constant choice to stay at.
                     n_epochs = n_epochs or self.max_iter
-            learner = self._make_learner(data, queries, tensor)
+            learner = self._make_learner(data, queries, tensor, everything)
             self._network, self._versions = learner.network, versions()
             self.loss_curve_ = []
             on_epoch = self._announce_epochs(data, n_epochs)
-            run = epochs(learner, queries, rows, objective, schedule)
+            run = epochs(learner, queries, objective, schedule)
             for loss in itertools.islice(run, n_epochs):
                 self.loss_curve_.append(loss)
                 if on_epoch(loss):
@@ -445,8 +461,10 @@ class RadialRouterClassifier(
         folds = KFold(n_folds, shuffle=True, random_state=seed)
         return list(folds.split(np.empty(n_queries)))
 
-    def _make_learner(self, data, queries, tensor):
+    def _make_learner(self, data, queries, tensor, rows):
         """A new network, with its own copy of the encoder if that is to be trained."""
+        import torch
+
         from skrouter._training import Learner
         from skrouter.nn.network import RoutingNetwork
 
@@ -462,6 +480,7 @@ class RadialRouterClassifier(
         if self.fit_intercept:
             network.intercept.copy_(queries.constant)
             network.start_at_intercept()
+        examples = tensor(rows, torch.long), tensor(self._smooth(data, rows))
         if self.fine_tune_encoder:
             encoder = self.encoder_._load(fresh=True).to(queries.utility.device)
 
@@ -469,12 +488,34 @@ class RadialRouterClassifier(
                 batch = [data.queries[i] for i in rows.tolist()]
                 return self.encoder_._embed(encoder, batch).to(queries.utility.dtype)
 
-            return Learner(network.eval(), encoder, embed)
+            return Learner(network.eval(), encoder, embed, *examples)
         scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
         network.center.copy_(tensor(scaler.mean_))
         network.scale.copy_(tensor(scaler.scale_))
         ready = tensor(data.embeddings)
-        return Learner(network.eval(), None, lambda rows: ready[rows])
+        return Learner(network.eval(), None, lambda rows: ready[rows], *examples)
+
+    def _smooth(self, data, rows):
+        """Utilities of these rows, averaged with those of their nearest neighbours among them.
+
+        What was not observed stays NaN, and does not count for the neighbours.
+        """
+        utility = data.utility[rows]
+        if self.target_smoothing == 0:
+            return utility
+        embeddings, n_neighbors = data.embeddings[rows], min(self.n_neighbors, len(rows))
+        neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(embeddings)
+        smooth = np.empty_like(utility)
+        # In parts, for the memory: (rows, neighbours, LLMs) at a time.
+        for part in gen_batches(len(rows), _ROWS_AT_ONCE):
+            near = neighbors.kneighbors(embeddings[part], return_distance=False)
+            weight = data.sample_weight[rows][near][:, :, None] * ~np.isnan(utility[near])
+            total = (weight * np.nan_to_num(utility[near])).sum(axis=1)
+            # Each row is among its own neighbours, unless more than enough others equal it.
+            count = weight.sum(axis=1)
+            mean = np.divide(total, count, out=utility[part].copy(), where=count > 0)
+            smooth[part] = utility[part] + self.target_smoothing * (mean - utility[part])
+        return smooth
 
     def _cluster(self, data, random_state):
         """k-means clusters of the queries, for the contrastive loss."""

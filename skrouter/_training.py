@@ -93,11 +93,17 @@ class Learner(NamedTuple):
     embed : callable
         From a tensor of row numbers to their embeddings, with gradients if `encoder` is
         trained.
+    rows : tensor of int, shape (n_rows,)
+        Rows to train on.
+    target : tensor of shape (n_rows, n_llms)
+        Utilities to train towards on these rows. NaN where not observed.
     """
 
     network: RoutingNetwork
     encoder: torch.nn.Module | None
     embed: Callable
+    rows: torch.Tensor
+    target: torch.Tensor
 
     @property
     def modules(self):
@@ -105,15 +111,13 @@ class Learner(NamedTuple):
         return torch.nn.ModuleList([self.network, self.encoder] if self.encoder else [self.network])
 
 
-def epochs(learner, queries, rows, objective, schedule):
+def epochs(learner, queries, objective, schedule):
     """Train a learner in place; yields the mean loss after each of `max_iter` epochs.
 
     Parameters
     ----------
     learner : Learner
     queries : Queries
-    rows : tensor of int
-        Rows to train on.
     objective : Objective
     schedule : Schedule
 
@@ -127,20 +131,23 @@ def epochs(learner, queries, rows, objective, schedule):
         parameters = list(learner.encoder.parameters())
         groups.append({"params": parameters, "lr": schedule.encoder_learning_rate})
     optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
-    batches_per_epoch = math.ceil(len(rows) / schedule.batch_size)
+    n_rows = len(learner.rows)
+    batches_per_epoch = math.ceil(n_rows / schedule.batch_size)
     n_steps = schedule.max_iter * batches_per_epoch
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _Ramp(n_steps))
-    mean_weight = queries.weight[rows].mean()
+    mean_weight = queries.weight[learner.rows].mean()
     for _ in range(schedule.max_iter):
         learner.modules.train()
-        order = rows
+        order = torch.arange(n_rows)
         if batches_per_epoch > 1:
-            order = rows[torch.randperm(len(rows)).to(rows.device)]
+            order = torch.randperm(n_rows)
+        order = order.to(learner.rows.device)
         total = 0.0
-        for batch in order.split(schedule.batch_size):
+        for part in order.split(schedule.batch_size):
+            batch = learner.rows[part]
             logits, states = learner.network(learner.embed(batch))
             clusters = None if queries.clusters is None else queries.clusters[batch]
-            loss = objective(logits, states, queries.utility[batch], clusters)
+            loss = objective(logits, states, learner.target[part], clusters)
             loss = (queries.weight[batch] * loss).sum()
             optimizer.zero_grad(set_to_none=True)
             (loss / (mean_weight * len(batch))).backward()
@@ -148,10 +155,10 @@ def epochs(learner, queries, rows, objective, schedule):
             rate.step()
             total += loss.item()
         learner.modules.eval()
-        yield total / (mean_weight.item() * len(rows))
+        yield total / (mean_weight.item() * n_rows)
 
 
-def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoch):
+def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_epoch):
     """Find out how many epochs help, on queries held out in turn.
 
     All learners are trained side by side, each without its fold. After every epoch the gain is
@@ -163,8 +170,8 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
     learners : list of Learner
         One per fold.
     queries : Queries
-    folds : list of (tensor of int, tensor of int)
-        Rows to train on and rows held out.
+    held_out : list of tensor of int
+        The rows that each learner is judged on.
     objective : Objective
     schedule : Schedule
         Training ends after `n_iter_no_change` epochs without a larger gain.
@@ -180,12 +187,9 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
         that the router is better than the best constant choice.
     gains : list of float
     """
-    runs = [
-        epochs(learner, queries, rows, objective, schedule)
-        for learner, (rows, _) in zip(learners, folds, strict=True)
-    ]
-    held_out = torch.cat([rows for _, rows in folds])
-    utility, weight = queries.utility[held_out], queries.weight[held_out]
+    runs = [epochs(learner, queries, objective, schedule) for learner in learners]
+    judged = torch.cat(held_out)
+    utility, weight = queries.utility[judged], queries.weight[judged]
     by_constant = _received(utility, queries.constant.expand_as(utility))
     batch_size = max(schedule.batch_size, 256)
     gains, best_epoch, best_gain, least = [], 0, 0.0, math.inf
@@ -194,7 +198,7 @@ def cross_validate_epochs(learners, queries, folds, objective, schedule, on_epoc
             logits = torch.cat(
                 [
                     learner.network(learner.embed(part))[0]
-                    for learner, (_, rows) in zip(learners, folds, strict=True)
+                    for learner, rows in zip(learners, held_out, strict=True)
                     for part in rows.split(batch_size)
                 ]
             )

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrouter import RadialRouterClassifier, SentenceEncoder, make_routing_target
+from skrouter import _training as training
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer
 
@@ -36,6 +37,7 @@ STRICT = RadialRouterClassifier(
     batch_size=None,
     dropout=0.0,
     contrastive_weight=0.0,
+    target_smoothing=0.0,
     max_iter=60,
     learning_rate=1e-2,
     early_stopping=False,
@@ -212,6 +214,60 @@ def test_contrastive_loss_draws_clusters_together():
         ).fit(X[:400], outcomes[:400])
         silhouette.append(silhouette_score(router.transform(X[400:]), topic[400:], metric="cosine"))
     assert silhouette[1] > silhouette[0] + 0.03
+
+
+class TestTargetSmoothing:
+    """Utilities are averaged with those of the nearest queries, before training."""
+
+    X = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    Y = np.array([[1.0, 0.0], [0.0, np.nan], [0.5, 1.0], [0.5, 0.0]])
+
+    def target(self, monkeypatch, sample_weight=None, **parameters):
+        """What the network is trained towards."""
+        seen = []
+        original = training.epochs
+
+        def epochs(learner, *arguments):
+            seen.append(learner.target.numpy().copy())
+            return original(learner, *arguments)
+
+        monkeypatch.setattr(training, "epochs", epochs)
+        router = RadialRouterClassifier(**{**SMALL, "n_neighbors": 2, **parameters})
+        router.fit(self.X, self.Y, sample_weight=sample_weight)
+        return seen[-1]
+
+    def test_by_hand(self, monkeypatch):
+        # Pairs (0, 1) and (2, 3) are each other's neighbours; a NaN stays, and does not count.
+        wanted = [[0.75, 0.0], [0.25, np.nan], [0.5, 0.75], [0.5, 0.25]]
+        np.testing.assert_allclose(self.target(monkeypatch, target_smoothing=0.5), wanted)
+
+    def test_neighbours_count_by_their_weight(self, monkeypatch):
+        target = self.target(monkeypatch, [1, 3, 1, 1], target_smoothing=1.0)
+        np.testing.assert_allclose(target[0], [0.25, 0.0])
+
+    def test_zero_is_the_plain_target(self, monkeypatch):
+        np.testing.assert_array_equal(self.target(monkeypatch, target_smoothing=0.0), self.Y)
+
+    def test_more_neighbours_than_queries_are_all_queries(self, monkeypatch):
+        target = self.target(monkeypatch, target_smoothing=1.0, n_neighbors=50)
+        np.testing.assert_allclose(target[0], [0.5, 1 / 3], rtol=1e-6)
+
+    def test_held_out_queries_are_not_among_the_neighbours(self, numbers, monkeypatch):
+        X, performance, _ = numbers
+        seen = []
+        original = RadialRouterClassifier._smooth
+
+        def smooth(self, data, rows):
+            result = original(self, data, rows)
+            elsewhere = data._replace(utility=data.utility.copy())
+            elsewhere.utility[np.setdiff1d(np.arange(len(data.utility)), rows)] += 100.0
+            np.testing.assert_array_equal(original(self, elsewhere, rows), result)
+            seen.append(len(rows))
+            return result
+
+        monkeypatch.setattr(RadialRouterClassifier, "_smooth", smooth)
+        RadialRouterClassifier(**{**SMALL, "early_stopping": True}).fit(X, performance)
+        assert max(seen[:-1]) < len(X)
 
 
 def test_missing_outcomes_are_not_zeros(numbers):
