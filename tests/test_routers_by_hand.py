@@ -1,0 +1,201 @@
+"""Routers after published ones, against small examples worked by hand or slow, direct versions."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from skrouter.baselines import (
+    CosineClassifierRouter,
+    MLPRouter,
+    RouterDCRouter,
+    SVRRouter,
+)
+from skrouter.datasets import make_routing_problem
+from skrouter.nn.cosine import (
+    CosineNetwork,
+    best_llm_loss,
+    draw_contrasts,
+    sample_llm_loss,
+    sample_sample_loss,
+)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """The sign of the first feature tells which of two LLMs is good; a third is dear."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 4))
+    performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(120)], axis=1).astype(float)
+    return X, performance, np.array([0.5, 1.0, 20.0])
+
+
+# MLP and SVR
+
+
+@pytest.mark.parametrize("router", [MLPRouter(random_state=0), SVRRouter()], ids=repr)
+def test_where_there_is_nothing_to_learn_the_best_single_llm_is_not_left(router):
+    """Embeddings of unit length that have nothing to do with the outcomes."""
+    losses = []
+    for seed in range(6):
+        problem = make_routing_problem(1000, signal=0.0, random_state=seed)
+        X = np.random.default_rng(seed).normal(size=(1000, 64))
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+        utility = problem.performance - 0.02 * problem.cost
+        fitted = clone(router).fit(X[:300], problem.performance[:300], problem.cost[:300])
+        score = fitted.score(X[300:], problem.performance[300:], problem.cost[300:])
+        losses.append(utility[300:].mean(axis=0)[utility[:300].mean(axis=0).argmax()] - score)
+    assert np.mean(losses) < 0.005
+
+
+@pytest.mark.parametrize("router", [MLPRouter(random_state=0), SVRRouter()], ids=repr)
+def test_mean_predictions_are_mean_outcomes(router, numbers):
+    X, performance, cost = numbers
+    performance = np.column_stack([performance[:, 0], np.arange(120) % 10 > 0, np.ones(120)])
+    outcomes = router.fit(X, performance, cost).predict_outcomes(X)
+    # The median of the second column is 1, as is that of the third.
+    np.testing.assert_allclose(
+        outcomes.performance.mean(axis=0), performance.mean(axis=0), atol=1e-10
+    )
+    np.testing.assert_allclose(outcomes.cost.mean(axis=0), cost)
+
+
+def test_to_stop_training_early_is_no_warning(numbers, recwarn):
+    X, performance, _ = numbers
+    assert MLPRouter(max_iter=2, random_state=0).fit(X, performance).n_iter_ == 2
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+# Losses by cosine similarity
+
+
+def softmax_of_first(values):
+    """The plain softmax, at the first of the values."""
+    values = np.exp(values)
+    return values[0] / values.sum()
+
+
+def test_best_llm_loss_is_the_cross_entropy():
+    logits = np.array([[0.5, -0.2, 0.1], [0.3, 0.9, -0.4], [0.1, 0.2, 0.3]])
+    utility = np.array([[1.0, 0.2, 0.9], [0.5, 0.5, 0.1], [np.nan, 0.1, 0.7]])
+    p = np.exp(logits)
+    expected = [
+        -np.log(p[0, 0] / p[0].sum()),
+        # Two are best: half the loss of each.
+        -np.log(p[1, 0] / p[1].sum()) / 2 - np.log(p[1, 1] / p[1].sum()) / 2,
+        -np.log(p[2, 2] / p[2, 1:].sum()),
+    ]
+    loss = best_llm_loss(torch.tensor(logits), torch.tensor(utility))
+    np.testing.assert_allclose(loss, expected)
+
+
+def slow_sample_llm_loss(logits, scores, n_best, n_worst):
+    """The sample-LLM loss with one loop per index."""
+    losses = []
+    for u, s in zip(logits, scores, strict=True):
+        known = [j for j in range(len(s)) if not np.isnan(s[j])]
+        best = sorted(known, key=lambda j: -s[j])[:n_best]
+        worst = sorted(known, key=lambda j: s[j])[:n_worst]
+        loss = 0.0
+        for j in best:
+            if s[j] > 0:
+                against = [u[k] for k in worst if s[k] <= 0.5 and s[k] < s[j]]
+                loss -= np.log(softmax_of_first(np.array([u[j], *against])))
+        losses.append(loss)
+    return losses
+
+
+@pytest.mark.parametrize("n_best, n_worst", [(4, 4), (1, 2), (9, 9)])
+def test_sample_llm_loss_is_the_slow_version(n_best, n_worst):
+    rng = np.random.default_rng(0)
+    logits = rng.uniform(-1, 1, size=(40, 7))
+    # Distinct scores, for among equals either may be taken.
+    scores = rng.permuted(np.tile(np.linspace(-0.3, 1, 7), (40, 1)), axis=1)
+    scores[rng.random(scores.shape) < 0.2] = np.nan
+    logits_tensor = torch.tensor(logits, requires_grad=True)
+    loss = sample_llm_loss(logits_tensor, torch.tensor(scores), n_best, n_worst)
+    expected = slow_sample_llm_loss(logits, scores, n_best, n_worst)
+    np.testing.assert_allclose(loss.detach(), expected)
+    loss.sum().backward()
+    assert logits_tensor.grad.isfinite().all()
+
+
+def test_sample_llm_loss_by_hand():
+    logits = torch.tensor([[0.5, -0.5, 0.0]], dtype=torch.float64)
+    # 0 is the only positive, 1 fails, 2 is neither.
+    scores = torch.tensor([[1.0, 0.0, 0.6]], dtype=torch.float64)
+    loss = sample_llm_loss(logits, scores, 1, 2)
+    np.testing.assert_allclose(loss, [np.log(1 + np.exp(-1))])
+    # No LLM above 0: nothing to pull towards. No LLM that fails: nothing to push away.
+    nothing = torch.tensor([[0.0, -0.1, 0.0], [1.0, 0.9, 0.8]], dtype=torch.float64)
+    np.testing.assert_allclose(sample_llm_loss(logits.expand(2, 3), nothing, 2, 2), 0, atol=1e-300)
+
+
+def test_sample_sample_loss_is_the_slow_version():
+    torch.manual_seed(0)
+    states = torch.randn(30, 5, dtype=torch.float64)
+    clusters = torch.randint(4, (30,))
+    positive, negatives, usable = draw_contrasts(clusters, 3)
+    loss = sample_sample_loss(states, positive, negatives, usable, 0.7)
+    unit = (states / states.norm(dim=1, keepdim=True)).numpy()
+    assert usable.all() and negatives.shape == (30, 3)
+    for i in range(30):
+        assert positive[i] != i and clusters[positive[i]] == clusters[i]
+        assert (clusters[negatives[i]] != clusters[i]).all()
+        assert len(set(negatives[i].tolist())) == 3
+        others = [int(positive[i]), *negatives[i].tolist()]
+        similarity = np.array([unit[i] @ unit[k] for k in others]) / 0.7
+        assert loss[i].item() == pytest.approx(-np.log(softmax_of_first(similarity)))
+
+
+def test_queries_without_contrasts_have_no_loss():
+    # A cluster of one has no positive; the other has only one negative, and two are wanted.
+    contrasts = draw_contrasts(torch.tensor([0, 0, 0, 1]), 2)
+    assert contrasts[2].tolist() == [False] * 4
+    assert sample_sample_loss(torch.eye(4), *contrasts, 1.0).tolist() == [0.0] * 4
+    contrasts = draw_contrasts(torch.tensor([0, 0, 0, 1]), 1)
+    assert contrasts[2].tolist() == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("router", [CosineClassifierRouter, RouterDCRouter])
+def test_arrays_predict_what_the_network_does(router, numbers):
+    X, performance, cost = numbers
+    router = router(8, temperature=0.5, max_iter=2, random_state=0).fit(X, performance, cost)
+    network = CosineNetwork(4, 3, 8, 0.5).double()
+    with torch.no_grad():
+        network.projection.weight.copy_(torch.tensor(router.projection_.T))
+        network.projection.bias.copy_(torch.tensor(router.intercept_))
+        network.llm_embeddings.copy_(torch.tensor(router.llm_embeddings_))
+        logits, _ = network(torch.tensor(X))
+    np.testing.assert_allclose(router.decision_function(X), logits, atol=1e-12)
+    assert router.n_iter_ == len(router.loss_curve_) == 2
+
+
+@pytest.mark.parametrize("router", [CosineClassifierRouter, RouterDCRouter])
+def test_training_leaves_the_global_random_states_alone(router, numbers):
+    X, performance, _ = numbers
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    router(8, max_iter=1, random_state=0).fit(X, performance)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_one_full_batch_is_weighted_as_repeated(numbers):
+    X, performance, cost = numbers
+    router = CosineClassifierRouter(8, batch_size=None, max_iter=3, random_state=0)
+    count = np.arange(120) % 3
+    weighted = clone(router).fit(X, performance, cost, count).decision_function(X)
+    rows = np.repeat(np.arange(120), count)
+    repeated = clone(router).fit(X[rows], performance[rows], cost).decision_function(X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-8)
+
+
+def test_routerdc_tells_positives_apart_by_cost_only_if_they_are_few(numbers):
+    X, performance, cost = numbers
+    dear = {}
+    for n_best in (1, 3):
+        router = RouterDCRouter(8, n_best=n_best, learning_rate=1e-2, random_state=0)
+        dear[n_best] = (router.fit(X, performance, cost).predict(X) == 2).mean()
+    # The third LLM is always right, with a utility of 0.6 behind the 0.98 of a cheap one.
+    assert dear[1] + 0.1 < dear[3]
