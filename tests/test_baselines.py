@@ -23,6 +23,7 @@ from skrouter.baselines import (
     BestPerTaskRouter,
     BestSingleRouter,
     CosineClassifierRouter,
+    HybridLLMRouter,
     KNNRouter,
     LinearRouter,
     MLPRouter,
@@ -43,7 +44,9 @@ LEARNED = [
     CosineClassifierRouter(16, **QUICK, max_iter=20),
     RouterDCRouter(16, **QUICK, n_best=1, max_iter=20),
 ]
-ALL = [BestSingleRouter(), RandomRouter(random_state=0), BestPerTaskRouter(), *LEARNED]
+# Learned as well, but of a pool they do not call every LLM, or several on one query.
+OTHER = [HybridLLMRouter(random_state=0)]
+ALL = [BestSingleRouter(), RandomRouter(random_state=0), BestPerTaskRouter(), *LEARNED, *OTHER]
 
 
 class BestPerSign(BestPerTaskRouter):
@@ -89,11 +92,14 @@ def expected_failures(router):
     if isinstance(router, RouterDCRouter):
         reason = "positives and negatives are drawn from the rows, of which repeated ones make more"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
+    if isinstance(router, HybridLLMRouter):
+        reason = "its threshold is chosen by folds, into which repeated rows fall one by one"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
     return {}
 
 
 @parametrize_with_checks(
-    [BestSingleRouter(), RandomRouter(random_state=0), BestPerSign(), *LEARNED],
+    [BestSingleRouter(), RandomRouter(random_state=0), BestPerSign(), *LEARNED, *OTHER],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
@@ -174,7 +180,7 @@ def test_one_llm_is_always_chosen(router, numbers):
     np.testing.assert_array_equal(router.predict_proba(X, **options), np.ones((300, 1)))
 
 
-@every(BestSingleRouter(), BestPerTaskRouter(), *LEARNED)
+@every(BestSingleRouter(), BestPerTaskRouter(), *LEARNED, *OTHER)
 @pytest.mark.parametrize("n_llms", [2, 3])
 def test_decision_and_probabilities_agree_with_the_choice(router, n_llms, numbers):
     X, performance, cost = numbers
@@ -250,7 +256,7 @@ def test_learned_routers_take_missing_outcomes(router, numbers):
     assert router.score(X, performance, cost=cost) > 0.8
 
 
-@pytest.mark.parametrize("router", LEARNED, ids=lambda router: type(router).__name__)
+@every(*LEARNED, *OTHER)
 def test_learned_routers_search_over_text(router, tiny_encoder_path):
     problem = make_routing_problem(n_queries=120, n_llms=4, random_state=0)
     y = make_routing_target(problem.performance, problem.cost)
@@ -388,6 +394,16 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (RegressionRouter(encoder=3), "encoder"),
         (LinearRouter(alpha=-1.0), "alpha"),
         (LinearRouter(alpha="auto"), "alpha"),
+        (MLPRouter(hidden_dim=0), "hidden_dim"),
+        (MLPRouter(alpha=-1.0), "alpha"),
+        (SVRRouter(C=0), "C"),
+        (SVRRouter(kernel="cosine"), "kernel"),
+        (CosineClassifierRouter(temperature=0), "temperature"),
+        (CosineClassifierRouter(batch_size=0), "batch_size"),
+        (RouterDCRouter(n_best=0), "n_best"),
+        (RouterDCRouter(contrastive_weight=-1), "contrastive_weight"),
+        (HybridLLMRouter(labels="soft"), "labels"),
+        (HybridLLMRouter(threshold=1.5), "threshold"),
         (KNNRouter(n_neighbors=0), "n_neighbors"),
         (KNNRouter(n_neighbors=2.5), "n_neighbors"),
         (KNNRouter(metric="similarity"), "metric"),
@@ -400,6 +416,20 @@ def test_bad_parameters_are_refused_by_name_before_any_encoding(router, name):
         router = clone(router).set_params(encoder="no-such-model")
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         router.fit(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], sample_weight=[1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "router, message",
+    [
+        (HybridLLMRouter("c"), "small='c' is not in the pool"),
+        (HybridLLMRouter("a", "a"), "small and large are both 'a'"),
+    ],
+    ids=repr,
+)
+def test_unknown_llms_are_refused_before_any_encoding(router, message):
+    router = clone(router).set_params(encoder="no-such-model", llm_names=["a", "b"])
+    with pytest.raises(ValueError, match=message):
+        router.fit(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], [1.0, 2.0])
 
 
 # References

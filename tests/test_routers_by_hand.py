@@ -8,10 +8,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skrouter.baselines import (
     CosineClassifierRouter,
+    HybridLLMRouter,
     MLPRouter,
     RouterDCRouter,
     SVRRouter,
 )
+from skrouter.baselines._hybrid import best_shift
 from skrouter.datasets import make_routing_problem
 from skrouter.nn.cosine import (
     CosineNetwork,
@@ -199,3 +201,102 @@ def test_routerdc_tells_positives_apart_by_cost_only_if_they_are_few(numbers):
         dear[n_best] = (router.fit(X, performance, cost).predict(X) == 2).mean()
     # The third LLM is always right, with a utility of 0.6 behind the 0.98 of a cheap one.
     assert dear[1] + 0.1 < dear[3]
+
+
+# HybridLLM
+
+
+def slow_best_shift(gap, weight):
+    """Pairs of queries, one by one."""
+    best, found = 0.0, 0.0
+    for shift in sorted({0.0, *(value for value in gap if value > 0)}):
+        label = gap <= shift
+        difference = sum(
+            weight[i] * weight[k] * abs(int(label[i]) - int(label[k]))
+            for i in range(len(gap))
+            for k in range(len(gap))
+        )
+        if difference > best + 1e-9:
+            best, found = difference, shift
+    return found
+
+
+def test_shift_is_the_one_of_largest_mean_difference():
+    # The small LLM is never as good: without a shift all labels would be 0. At t = 0.3 they are
+    # 1, 1, 0, 0, of which half of all pairs differ.
+    assert best_shift(np.array([0.2, 0.3, 0.6, 0.9]), np.ones(4)) == 0.3
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gap, weight = rng.normal(size=15).round(1), rng.integers(1, 4, size=15)
+        assert best_shift(gap, weight) == slow_best_shift(gap, weight)
+
+
+def test_labels_by_hand():
+    X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    performance = np.array([[0.7, 0.9], [0.5, 0.8], [0.3, 0.9], [0.0, 0.9]])
+    router = HybridLLMRouter(0, 1, labels="det").fit(X, performance, [1.0, 9.0])
+    assert router.classifier_ is None and router.predict_small(X).tolist() == [0.0] * 4
+    router.set_params(labels="trans").fit(X, performance, [1.0, 9.0])
+    assert router.shift_ == pytest.approx(0.3)
+    assert (router.predict_small(X) > 0.5).tolist() == [True, True, False, False]
+    # P(not: the small one wrong and the large one right) = 1 - 0.3 * 0.9, ...
+    prob = router.set_params(labels="prob", C=1e9).fit(X[:1], performance[:1], [1.0, 9.0])
+    assert prob.predict_small(X[:1])[0] == pytest.approx(0.73, abs=1e-4)
+    with pytest.raises(ValueError, match="labels='prob' reads performance as a probability"):
+        router.fit(X, 10 * performance, [1.0, 9.0])
+
+
+def test_the_two_llms_are_the_best_and_the_best_among_cheaper_ones():
+    X = np.arange(4.0)[:, None]
+    performance = np.array([[0, 1, 1, 1], [1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1.0]])
+    cost = [0.1, 0.1, 2.0, 20.0]
+    router = HybridLLMRouter(llm_names=["a", "b", "c", "d"], random_state=0)
+    router.fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("c", "d")
+    router.set_params(cost_weight=0.5).fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("b", "d")
+    router.set_params(cost_weight=0.02, small="a", large="b").fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("a", "b")
+    router.set_params(small=None, large="b").fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("b", "b")
+    assert set(router.predict(X)) == {"b"}
+    with pytest.raises(ValueError, match="small='z' is not in the pool"):
+        router.set_params(small="z").fit(X, performance, cost)
+    with pytest.raises(ValueError, match="both 'b'"):
+        router.set_params(small="b").fit(X, performance, cost)
+
+
+def test_threshold_is_the_trade_off(numbers):
+    X, performance, _ = numbers
+    performance = performance[:, [2, 0]]  # the large one is always right
+    cost = [20.0, 0.5]
+    router = HybridLLMRouter(random_state=0).fit(X, performance, cost)
+    assert (router.small_, router.large_) == (1, 0)
+    assert router.score(X, performance, cost) > 0.75
+    p = router.predict_small(X)
+    np.testing.assert_array_equal(router.predict(X) == 1, p >= router.threshold_)
+    # At exactly the threshold the small one is called, though its column is the second.
+    router.set_params(threshold=float(p[7])).fit(X, performance, cost)
+    assert router.predict(X[7:8]) == [1]
+    assert set(router.set_params(threshold=0.0).fit(X, performance, cost).predict(X)) == {1}
+    # Where money does not count, the small one is never worth it, and where it is all, always.
+    router.set_params(threshold=None)
+    free = router.set_params(cost_weight=0).fit(X, performance, cost)
+    assert free.score(X, performance, cost) == pytest.approx(1.0)
+    dear = router.set_params(cost_weight=9).fit(X, performance, cost)
+    assert set(dear.predict(X)) == {1}
+
+
+def test_queries_with_one_of_the_two_unobserved_are_left_out(numbers):
+    X, performance, cost = numbers
+    holes = performance.copy()
+    holes[::3, 0] = np.nan
+    kept = ~np.isnan(holes[:, 0])
+    router = HybridLLMRouter(0, 2, random_state=0)
+    with_holes = clone(router).fit(X, holes, cost)
+    without = clone(router).fit(X[kept], performance[kept], cost)
+    np.testing.assert_allclose(with_holes.predict_small(X), without.predict_small(X), atol=1e-6)
+    holes[:, 0] = np.where(np.arange(120) < 60, 1.0, np.nan)
+    holes[:, 2] = np.where(np.arange(120) < 60, np.nan, 1.0)
+    with pytest.raises(ValueError, match="no query on which both 0 and 2"):
+        clone(router).fit(X, holes, cost)

@@ -3,6 +3,7 @@
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
 from skrouter.baselines._cosine_classifier import CosineClassifierRouter
+from skrouter.baselines._hybrid import HybridLLMRouter
 from skrouter.baselines._knn import KNNRouter
 from skrouter.baselines._linear import LinearRouter
 from skrouter.baselines._mlp import MLPRouter
@@ -15,6 +16,7 @@ __all__ = [
     "BestPerTaskRouter",
     "BestSingleRouter",
     "CosineClassifierRouter",
+    "HybridLLMRouter",
     "KNNRouter",
     "LinearRouter",
     "MLPRouter",
