@@ -1,5 +1,8 @@
 """Routers after published ones, against small examples worked by hand or slow, direct versions."""
 
+import itertools
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skrouter.baselines import (
     CosineClassifierRouter,
+    FrugalGPTRouter,
     HybridLLMRouter,
     MLPRouter,
     RouterDCRouter,
     SVRRouter,
 )
+from skrouter.baselines._cascade_search import all_orders, search_cascade, threshold_grid
 from skrouter.baselines._hybrid import best_shift
 from skrouter.datasets import make_routing_problem
 from skrouter.nn.cosine import (
@@ -300,3 +305,116 @@ def test_queries_with_one_of_the_two_unobserved_are_left_out(numbers):
     holes[:, 2] = np.where(np.arange(120) < 60, np.nan, 1.0)
     with pytest.raises(ValueError, match="no query on which both 0 and 2"):
         clone(router).fit(X, holes, cost)
+
+
+# FrugalGPT
+
+# The estimates are linear in X and so exact: 1, 2/3, 1/3, 0 for "small".
+TABLE = {
+    "X": np.array([[0.0], [1.0], [2.0], [3.0]]),
+    "y": np.array([[1.0, 1.0], [2 / 3, 1.0], [1 / 3, 1.0], [0.0, 0.0]]),
+    "cost": np.array([[1.0, 10.0], [1.0, 20.0], [2.0, 30.0], [2.0, 40.0]]),
+}
+
+
+def frugal(**parameters):
+    settings = {"alpha": 0.0, "cost_weight": 0.01, "llm_names": ["small", "large"]}
+    return FrugalGPTRouter(**settings | parameters)
+
+
+def test_cascade_by_hand():
+    router = frugal(order=["small", "large"], thresholds=[0.5]).fit(**TABLE)
+    X = TABLE["X"]
+    both = ["small", "large"]
+    assert router.predict_calls(X) == [["small"], ["small"], both, both]
+    assert router.predict(X).tolist() == ["small", "small", "large", "large"]
+    outcomes = router.cascade_outcomes(**TABLE)
+    np.testing.assert_allclose(outcomes.performance, [1, 2 / 3, 1, 0])
+    np.testing.assert_allclose(outcomes.cost, [1, 1, 32, 42])
+    expected = np.array([1 - 0.01, 2 / 3 - 0.01, 1 - 0.32, -0.42])
+    np.testing.assert_allclose(outcomes.utility, expected)
+    assert router.score(**TABLE) == pytest.approx(expected.mean())
+    weight = np.arange(4.0)
+    weighted = router.score(**TABLE, sample_weight=weight)
+    assert weighted == pytest.approx(np.average(expected, weights=weight))
+    # As found in training: the estimates of other folds are exact as well.
+    assert router.training_cost_ == pytest.approx(19.0)
+    assert router.training_utility_ == pytest.approx(expected.mean())
+    copy = pickle.loads(pickle.dumps(router))
+    assert copy.predict_calls(X) == router.predict_calls(X)
+
+
+def test_a_call_without_an_outcome_is_not_counted():
+    router = frugal(order=["small", "large"], thresholds=[0.5]).fit(**TABLE)
+    cost = TABLE["cost"].copy()
+    cost[2, 0] = np.nan  # called, though its answer is not used
+    cost[0, 1] = np.nan  # not called
+    outcomes = router.cascade_outcomes(TABLE["X"], TABLE["y"], cost)
+    assert np.isnan(outcomes.cost).tolist() == [False, False, True, False]
+    expected = (1 - 0.01 + 2 / 3 - 0.01 - 0.42) / 3
+    assert router.score(TABLE["X"], TABLE["y"], cost) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="cost is missing"):
+        router.cascade_outcomes(TABLE["X"], TABLE["y"])
+
+
+def test_thresholds_and_order_are_searched():
+    # Gains of passing a query on: 1 - 0.11 - 0.99 = -0.1 for the first, then 0.133, 0.367, -0.4.
+    # Those with the lowest estimates are passed on first: -0.4, -0.033, +0.1, 0.
+    router = frugal(order=["small", "large"]).fit(**TABLE)
+    assert 2 / 3 < router.thresholds_[0] < 1
+    assert router.training_utility_ == pytest.approx((0.99 + 0.79 + 0.68 - 0.42) / 4)
+    # Nothing charged: the large LLM alone is as good as can be.
+    assert frugal(cost_weight=0).fit(**TABLE).order_ == ["large"]
+    # Within a budget of 20 it cannot be called on all.
+    within = frugal(cost_weight=0, budget=20).fit(**TABLE)
+    assert within.order_ == ["small", "large"] and within.training_cost_ == pytest.approx(19)
+    with pytest.raises(ValueError, match="No cascade has an observed mean cost within budget=1"):
+        frugal(budget=1).fit(**TABLE)
+    with pytest.raises(ValueError, match="budget was given, but no costs"):
+        frugal(budget=1).fit(TABLE["X"], TABLE["y"])
+
+
+def slow_search(outcomes, estimates, grids, cost_weight, budget):
+    """Every cascade, query by query."""
+    performance, cost, weight = outcomes
+    n, m = performance.shape
+    best = -np.inf
+    for length in (1, 2, 3):
+        for order in itertools.permutations(range(m), length):
+            for thresholds in itertools.product(*(grids[llm] for llm in order[:-1])):
+                total = np.zeros(3)
+                for i in range(n):
+                    if np.isnan(performance[i, order] + cost[i, order]).any():
+                        continue
+                    paid = 0.0
+                    for llm, threshold in zip(order, [*thresholds, -np.inf], strict=True):
+                        paid += cost[i, llm]
+                        if estimates[i, llm] >= threshold:
+                            break
+                    total += weight[i] * np.array([performance[i, llm], paid, 1.0])
+                if total[2] > 0 and total[1] / total[2] <= budget:
+                    best = max(best, (total[0] - cost_weight * total[1]) / total[2])
+    return best
+
+
+@pytest.mark.parametrize("budget", [np.inf, 2.0])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_search_is_the_slow_version(budget, missing):
+    rng = np.random.default_rng(0)
+    performance, cost = rng.random((12, 3)), rng.random((12, 3)) * [1.0, 3.0, 9.0]
+    performance[rng.random((12, 3)) < missing] = np.nan
+    outcomes = (performance, cost, rng.random(12))
+    estimates = rng.random((12, 3))
+    grids = [threshold_grid(column, 4) for column in estimates.T]
+    arguments = (outcomes, estimates, grids, 0.1, budget)
+    best = search_cascade(all_orders(3, 3), *arguments)
+    assert best.utility == pytest.approx(slow_search(*arguments))
+    assert best.cost <= budget
+
+
+def test_cascade_of_one_is_the_best_single_llm(numbers):
+    X, performance, cost = numbers
+    router = FrugalGPTRouter(1, random_state=0).fit(X, performance, cost)
+    utility = (performance - 0.02 * cost).mean(axis=0)
+    assert set(router.predict(X)) == {utility.argmax()}
+    assert router.score(X, performance, cost) == pytest.approx(utility.max())

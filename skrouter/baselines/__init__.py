@@ -3,6 +3,7 @@
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
 from skrouter.baselines._cosine_classifier import CosineClassifierRouter
+from skrouter.baselines._frugalgpt import FrugalGPTRouter
 from skrouter.baselines._hybrid import HybridLLMRouter
 from skrouter.baselines._knn import KNNRouter
 from skrouter.baselines._linear import LinearRouter
@@ -16,6 +17,7 @@ __all__ = [
     "BestPerTaskRouter",
     "BestSingleRouter",
     "CosineClassifierRouter",
+    "FrugalGPTRouter",
     "HybridLLMRouter",
     "KNNRouter",
     "LinearRouter",
