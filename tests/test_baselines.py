@@ -33,7 +33,9 @@ from skrouter.baselines import (
     RegressionRouter,
     RouterDCRouter,
     SVRRouter,
+    ZeroRouter,
 )
+from skrouter.baselines._zero import non_decreasing_hull
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer, oracle_llms, routing_score
 
@@ -48,7 +50,8 @@ LEARNED = [
 ]
 # Learned as well, but of a pool they do not call every LLM, or several on one query.
 OTHER = [HybridLLMRouter(random_state=0), FrugalGPTRouter(random_state=0)]
-ALL = [BestSingleRouter(), RandomRouter(random_state=0), BestPerTaskRouter(), *LEARNED, *OTHER]
+BLIND = [BestSingleRouter(), RandomRouter(random_state=0), ZeroRouter(random_state=0)]
+ALL = [*BLIND, BestPerTaskRouter(), *LEARNED, *OTHER]
 
 
 class BestPerSign(BestPerTaskRouter):
@@ -101,7 +104,7 @@ def expected_failures(router):
 
 
 @parametrize_with_checks(
-    [BestSingleRouter(), RandomRouter(random_state=0), BestPerSign(), *LEARNED, *OTHER],
+    [*BLIND, BestPerSign(), *LEARNED, *OTHER],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
@@ -464,6 +467,53 @@ def test_best_single_does_not_encode_text(monkeypatch):
     monkeypatch.setattr(SentenceEncoder, "fit_transform", None)
     router = BestSingleRouter().fit(["a", "b"], [[0.0, 1.0], [0.0, 1.0]])
     assert router.predict(["c"]).tolist() == [1]
+
+
+def test_zero_router_mixes_neighbours_on_the_hull():
+    X = np.zeros((1000, 1))
+    # "c" lies below the line from "b" to "d"; "e" is dearer than "d" and worse.
+    mean = np.array([0.2, 0.6, 0.65, 0.8, 0.7])
+    cost = np.array([1.0, 2.0, 4.0, 6.0, 20.0])
+    fit = {"X": X, "y": np.tile(mean, (1000, 1)), "cost": cost}
+    shares = {
+        1.0: [1, 0, 0, 0, 0],
+        1.5: [0.5, 0.5, 0, 0, 0],
+        2.0: [0, 1, 0, 0, 0],
+        3.0: [0, 0.75, 0, 0.25, 0],
+        6.0: [0, 0, 0, 1, 0],
+        50.0: [0, 0, 0, 1, 0],
+    }
+    for budget, expected in shares.items():
+        router = ZeroRouter(budget, random_state=0).fit(**fit)
+        np.testing.assert_allclose(router.predict_proba(X[:2]), [expected] * 2)
+        assert router.shares_ @ cost == pytest.approx(min(budget, 6.0))
+    router = ZeroRouter(3.0, random_state=0).fit(**fit)
+    counts = np.bincount(router.predict(X), minlength=5)
+    assert counts.tolist() == [0, 1000 - counts[3], 0, counts[3], 0]
+    assert 200 < counts[3] < 300
+    np.testing.assert_array_equal(router.predict(X), router.predict(X))
+    with pytest.raises(ValueError, match="budget=0.5 is below the cost of the cheapest LLM, 0 at"):
+        router.set_params(budget=0.5).fit(**fit)
+    with pytest.raises(ValueError, match="budget was given, but no costs"):
+        router.fit(X, fit["y"])
+    with pytest.raises(ValueError, match="'budget' parameter"):
+        clone(router).set_params(budget=-1).fit(**fit)
+    assert router.predict_proba(X[:1])[0, 1] == 0.75
+
+
+def test_zero_router_without_a_budget_is_the_best_single(numbers):
+    X, performance, cost = numbers
+    for cost_weight in (0.0, 0.1):
+        zero = ZeroRouter(cost_weight=cost_weight).fit(X, performance, cost)
+        single = BestSingleRouter(cost_weight=cost_weight).fit(X, performance, cost)
+        np.testing.assert_array_equal(zero.predict(X), single.predict(X))
+
+
+def test_hull_of_equal_points_and_a_rising_slope():
+    # Of the two at cost 1 the better; the second is passed over by the steeper third.
+    hull = non_decreasing_hull(np.array([1, 1, 2, 3.0]), np.array([0.1, 0.2, 0.25, 0.9]))
+    assert hull == [1, 3]
+    assert non_decreasing_hull(np.array([1, 1, 2.0]), np.array([0.5, 0.5, np.nan])) == [0]
 
 
 def test_random_router_is_uniform_and_seeded(numbers):

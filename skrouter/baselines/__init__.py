@@ -12,6 +12,7 @@ from skrouter.baselines._random import RandomRouter
 from skrouter.baselines._regression import RegressionRouter
 from skrouter.baselines._routerdc import RouterDCRouter
 from skrouter.baselines._svr import SVRRouter
+from skrouter.baselines._zero import ZeroRouter
 
 __all__ = [
     "BestPerTaskRouter",
@@ -26,4 +27,5 @@ __all__ = [
     "RegressionRouter",
     "RouterDCRouter",
     "SVRRouter",
+    "ZeroRouter",
 ]
