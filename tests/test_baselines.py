@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -114,6 +115,12 @@ def test_scikit_learn_conventions(estimator, check):
 
 def test_every_public_router_is_tested_here():
     assert {getattr(baselines, name) for name in baselines.__all__} == set(map(type, ALL))
+
+
+def test_every_public_router_is_in_the_user_guide():
+    page = Path(__file__).parents[1] / "docs" / "user_guide" / "routers.rst"
+    named = set(re.findall(r"baselines\.(\w+)`", page.read_text(encoding="utf-8")))
+    assert named == set(baselines.__all__)
 
 
 @pytest.fixture(scope="module")
