@@ -370,7 +370,7 @@ def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero(numbers):
     assert set(router.set_params(cost_weight=0.02).predict(X)) == {0, 1}
 
 
-@pytest.mark.parametrize("router", [LinearRouter(), RegressionRouter(SVR())])
+@every(LinearRouter(), RegressionRouter(SVR()), MLPRouter(**QUICK), SVRRouter())
 def test_weights_reach_the_regressor(router, numbers):
     X, performance, cost = numbers
     kept = X[:, 1] > 0
@@ -440,6 +440,7 @@ def test_bad_parameters_are_refused_by_name_before_any_encoding(router, name):
         (FrugalGPTRouter(order=["b", "z"]), "order names ['z'], which are not in the pool"),
         (FrugalGPTRouter(order=["b", "b"]), "one to three different LLMs"),
         (FrugalGPTRouter(order=["b", "a"], thresholds=[0.1, 0.2]), "thresholds has 2 entries"),
+        (FrugalGPTRouter(order=["b", "a"], thresholds=["x"]), "thresholds must hold numbers"),
         (FrugalGPTRouter(thresholds=[0.1]), "thresholds was given without order"),
     ],
     ids=repr,

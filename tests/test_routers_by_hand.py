@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -36,6 +38,11 @@ def numbers():
     X = rng.normal(size=(120, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(120)], axis=1).astype(float)
     return X, performance, np.array([0.5, 1.0, 20.0])
+
+
+def test_baselines_are_imported_without_torch():
+    code = "import sys, skrouter.baselines; assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 # MLP and SVR
@@ -372,6 +379,19 @@ def test_thresholds_and_order_are_searched():
         frugal(budget=1).fit(**TABLE)
     with pytest.raises(ValueError, match="budget was given, but no costs"):
         frugal(budget=1).fit(TABLE["X"], TABLE["y"])
+
+
+def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero():
+    cost = TABLE["cost"].copy()
+    cost[0, 1] = np.nan
+    free = frugal(cost_weight=0)
+    assert free.fit(**TABLE | {"cost": cost}).order_ == ["large"]
+    assert np.isnan(free.training_cost_)
+    assert free.fit(**TABLE).training_cost_ == pytest.approx(25.0)
+    assert np.isnan(free.fit(TABLE["X"], TABLE["y"]).training_cost_)
+    # Where they count, the query without it is left out.
+    counted = frugal(order=["large"]).fit(**TABLE | {"cost": cost})
+    assert counted.training_cost_ == pytest.approx(30.0)
 
 
 def slow_search(outcomes, estimates, grids, cost_weight, budget):

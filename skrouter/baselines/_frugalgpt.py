@@ -98,7 +98,8 @@ class FrugalGPTRouter(BaseRouter):
         Minus infinity where the answer is always used.
     training_utility_, training_cost_ : float
         Mean utility and mean cumulative cost of the cascade on the training queries, by estimates
-        from other folds. Optimistic: they are the best of many.
+        from other folds. Optimistic: they are the best of many. The cost is NaN where it does not
+        count and is not known.
     performance_model_ : object
         The fitted regressors of performance.
     n_features_in_ : int
@@ -117,6 +118,9 @@ class FrugalGPTRouter(BaseRouter):
     interpolation; this one is exhaustive over a grid. Where outcomes are missing (NaN), estimates
     are learnt from what was observed, and a cascade is judged on the queries on which all of its
     LLMs were. `sample_weight` weighs both.
+
+    The best of so many cascades owes something to chance: on few queries, and where the text does
+    not tell queries apart, it can be below the best single LLM. ``max_length=1`` is that LLM.
 
     References
     ----------
@@ -273,20 +277,26 @@ class FrugalGPTRouter(BaseRouter):
             raise ValueError(f"order names {strange}, which are not in the pool {names}.")
         if not 1 <= len(order) <= 3 or len(set(order)) < len(order):
             raise ValueError(f"order must name one to three different LLMs, got {order}.")
-        if self.thresholds is not None and len(self.thresholds) != len(order) - 1:
+        if self.thresholds is None:
+            return
+        if len(self.thresholds) != len(order) - 1:
             raise ValueError(
                 f"thresholds has {len(self.thresholds)} entries; wanted {len(order) - 1}, one for "
                 "each LLM of order but the last."
             )
+        if not all(isinstance(value, Real) and value == value for value in self.thresholds):
+            raise ValueError(f"thresholds must hold numbers, got {self.thresholds!r}.")
 
     def _fit(self, data):
         used = data.sample_weight > 0
         X, weight = data.embeddings[used], data.sample_weight[used]
         performance = data.target.performance[used]
-        # Without costs, or where they do not count, none is charged and none can be missing.
-        cost = np.zeros_like(performance)
-        if self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None):
-            cost = data.target.cost[used]
+        cost = data.target.cost[used] if self.uses_cost_ else np.full(performance.shape, np.nan)
+        counts = self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None)
+        reported = counts or not np.isnan(cost).any()
+        if not reported:
+            # A missing cost that does not count is no reason to leave a query out.
+            cost = np.zeros_like(performance)
         self.performance_model_ = self._estimate(X, performance, weight)
         estimates = self._estimate_out_of_fold(X, performance, weight)
         if self.thresholds is None:
@@ -311,7 +321,8 @@ class FrugalGPTRouter(BaseRouter):
         self._order = np.array(best.order)
         self.order_ = self.classes_[self._order].tolist()
         self.thresholds_ = np.array(best.thresholds)
-        self.training_utility_, self.training_cost_ = best.utility, best.cost
+        self.training_utility_ = best.utility
+        self.training_cost_ = best.cost if reported else np.nan
 
     def _estimate(self, X, performance, weight):
         return ColumnRegressors(lambda n_rows: Ridge(self.alpha), X, performance, weight)
