@@ -504,6 +504,8 @@ def test_zero_router_mixes_neighbours_on_the_hull():
         router.set_params(budget=0.5).fit(**fit)
     with pytest.raises(ValueError, match="budget was given, but no costs"):
         router.fit(X, fit["y"])
+    with pytest.raises(ValueError, match="cost is NaN for every LLM"):
+        ZeroRouter(1.0, cost_weight=0).fit(X, fit["y"], np.full(5, np.nan))
     with pytest.raises(ValueError, match="'budget' parameter"):
         clone(router).set_params(budget=-1).fit(**fit)
     assert router.predict_proba(X[:1])[0, 1] == 0.75

@@ -269,7 +269,10 @@ def test_the_two_llms_are_the_best_and_the_best_among_cheaper_ones():
     assert (router.small_, router.large_) == ("b", "d")
     router.set_params(cost_weight=0.02, small="a", large="b").fit(X, performance, cost)
     assert (router.small_, router.large_) == ("a", "b")
-    router.set_params(small=None, large="b").fit(X, performance, cost)
+    unknown = [np.nan, 0.1, 2.0, 20.0]  # "a" may be cheaper, but nothing says so
+    router.set_params(cost_weight=0, small=None, large="b").fit(X, performance, unknown)
+    assert (router.small_, router.large_) == ("b", "b")
+    router.set_params(cost_weight=0.02, small=None, large="b").fit(X, performance, cost)
     assert (router.small_, router.large_) == ("b", "b")
     assert set(router.predict(X)) == {"b"}
     with pytest.raises(ValueError, match="small='z' is not in the pool"):

@@ -190,7 +190,6 @@ class HybridLLMRouter(BaseRouter):
         target, weight, names = data.target, data.sample_weight, self.classes_.tolist()
         performance = observed_mean(target.performance, weight)
         utility = observed_mean(data.utility, weight)
-        cost = performance if target.cost is None else observed_mean(target.cost, weight)
         if self.large is not None:
             large = names.index(self.large)
         else:
@@ -198,8 +197,12 @@ class HybridLLMRouter(BaseRouter):
             large = int(np.where(others, performance, -np.inf).argmax())
         if self.small is not None:
             return names.index(self.small), large
-        # Without costs, any but the large one may be the small one.
-        cheaper = cost < cost[large] if target.cost is not None else np.arange(len(names)) != large
+        if target.cost is None:
+            cheaper = np.arange(len(names)) != large
+        else:
+            cost = observed_mean(target.cost, weight)
+            # Minus infinity stands for a cost that was never observed.
+            cheaper = np.isfinite(cost) & (cost < cost[large])
         if not cheaper.any():
             return large, large
         return int(np.where(cheaper, utility, -np.inf).argmax()), large

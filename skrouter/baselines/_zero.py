@@ -111,6 +111,8 @@ class ZeroRouter(BaseRouter):
             self.shares_[observed_mean(data.utility, weight).argmax()] = 1.0
             return
         hull = non_decreasing_hull(self.mean_cost_, self.mean_performance_)
+        if not hull:
+            raise ValueError("cost is NaN for every LLM, but budget needs it; leave budget out.")
         cost = self.mean_cost_[hull]
         if self.budget < cost[0]:
             raise ValueError(
