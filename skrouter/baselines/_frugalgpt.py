@@ -95,7 +95,8 @@ class FrugalGPTRouter(BaseRouter):
     order_ : list
         Names of the LLMs of the cascade.
     thresholds_ : ndarray of shape (n_called - 1,)
-        Least estimates, one for each LLM of `order_` but the last. Minus infinity where the answer is always used.
+        Least estimates, one for each LLM of `order_` but the last. Minus infinity where the
+        answer is always used.
     training_utility_, training_cost_ : float
         Mean utility and mean cumulative cost of the cascade on the training queries, by estimates
         from other folds. Optimistic: they are the best of many. The cost is NaN where it does not
