@@ -18,7 +18,7 @@ class CosineClassifierRouter(CosineRouter):
     The router chooses the largest :math:`z_j`. It is a baseline of the RouterDC and RadialRouter
     papers [1]_ [2]_. It learns which LLM is best most often, not by how much. With costs that is
     a cheap one whenever it happens to be right, so on noisy outcomes it can fall far below the
-    best single LLM; a regression (:class:`LinearRouter`) does not.
+    best single LLM. A regression, such as :class:`LinearRouter`, loses far less.
 
     Parameters
     ----------

@@ -106,7 +106,8 @@ class RouterDCRouter(CosineRouter):
     - An LLM that was not observed on a query (NaN) is neither positive nor negative to it.
       `sample_weight` weighs both losses and the clusters.
 
-    Training is in float64 on the CPU, as the network is small.
+    Nothing holds it at the best single LLM: after few steps, or where there is nothing to learn,
+    it can be far below. Training is in float64 on the CPU, as the network is small.
 
     References
     ----------
