@@ -216,10 +216,10 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         sample_weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
         )
-        self._check_parameters(X, text)
-
         self.classes_ = target.llm_names
         self.uses_cost_ = target.cost is not None
+        self._check_parameters(X, text)
+
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)
         embeddings = X
@@ -228,7 +228,10 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         return TrainingData(X if text else None, embeddings, target, utility, sample_weight)
 
     def _check_parameters(self, X, text):
-        """Check what the constraints cannot express; nothing has been computed yet."""
+        """Check what the constraints cannot express, such as names of LLMs against `classes_`.
+
+        Nothing has been computed yet.
+        """
 
     def _fit_encoder(self, queries):
         if isinstance(self.encoder, str):

@@ -2,16 +2,30 @@
 
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
+from skrouter.baselines._cosine_classifier import CosineClassifierRouter
+from skrouter.baselines._frugalgpt import FrugalGPTRouter
+from skrouter.baselines._hybrid import HybridLLMRouter
 from skrouter.baselines._knn import KNNRouter
 from skrouter.baselines._linear import LinearRouter
+from skrouter.baselines._mlp import MLPRouter
 from skrouter.baselines._random import RandomRouter
 from skrouter.baselines._regression import RegressionRouter
+from skrouter.baselines._routerdc import RouterDCRouter
+from skrouter.baselines._svr import SVRRouter
+from skrouter.baselines._zero import ZeroRouter
 
 __all__ = [
     "BestPerTaskRouter",
     "BestSingleRouter",
+    "CosineClassifierRouter",
+    "FrugalGPTRouter",
+    "HybridLLMRouter",
     "KNNRouter",
     "LinearRouter",
+    "MLPRouter",
     "RandomRouter",
     "RegressionRouter",
+    "RouterDCRouter",
+    "SVRRouter",
+    "ZeroRouter",
 ]

@@ -1,0 +1,127 @@
+"""The cosine classifier."""
+
+from skrouter.baselines._cosine_base import CosineRouter
+
+
+class CosineClassifierRouter(CosineRouter):
+    r"""Classify queries by the best LLM, with cosine similarities as logits.
+
+    The embedding :math:`e` of a query becomes :math:`h = W e + b`, LLM :math:`j` has a learnt
+    embedding :math:`w_j`, and
+
+    .. math::
+
+        z_j = \cos(h, w_j) / \tau, \qquad
+        L = -\log \mathrm{softmax}_{j^*}(z), \qquad
+        j^* = \arg\max_j P_j - \alpha C_j.
+
+    The router chooses the largest :math:`z_j`. It is a baseline of the RouterDC and RadialRouter
+    papers [1]_ [2]_. It learns which LLM is best most often, not by how much. With costs that is
+    a cheap one whenever it happens to be right, so on noisy outcomes it can fall far below the
+    best single LLM. A regression, such as :class:`LinearRouter`, loses far less.
+
+    Parameters
+    ----------
+    hidden_dim : int, default=64
+        Width of :math:`h` and :math:`w_j`, as in :class:`~skrouter.RadialRouterClassifier`.
+    temperature : float, default=1.0
+        The temperature :math:`\tau`, as in RouterDC; the papers give none for this router.
+        Cosines are at most 1, so that no LLM gets a clear lead, which does good where labels are
+        chance: 0.1 and 0.2 did worse on problems of
+        :func:`~skrouter.datasets.make_routing_problem`.
+    learning_rate : float, default=1e-3
+        Learning rate of AdamW.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    batch_size : int or None, default=64
+        Queries per step. None takes all at once.
+    max_iter : int, default=10
+        Number of epochs. Few: longer training learns the noise in the labels.
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
+        ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the paper's "balance" scenario. It is used in training: another one needs a
+        new fit.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the order of queries. The global random states are not touched.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Length of an embedding.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+    projection_ : ndarray of shape (n_features, hidden_dim)
+        The matrix :math:`W`, transposed, for embeddings as they come.
+    intercept_ : ndarray of shape (hidden_dim,)
+        The vector :math:`b`.
+    llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
+        The vectors :math:`w_j`.
+    n_iter_ : int
+        Number of epochs.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+
+    Notes
+    -----
+    Differences from the papers: the encoder is not trained along, but followed by a linear
+    projection of the standardised embedding. LLMs that are equally good share the label. An LLM
+    that was not observed on a query (NaN) takes no part in its softmax. `sample_weight` weighs
+    the loss. Training is in float64 on the CPU, as the network is small.
+
+    References
+    ----------
+    .. [1] S. Chen et al., "RouterDC: Query-Based Router by Dual Contrastive Learning for
+       Assembling Large Language Models", NeurIPS 2024, arXiv:2409.19886.
+    .. [2] R. Jin et al., "RadialRouter: Structured Representation for Efficient and Robust Large
+       Language Models Routing", Findings of EMNLP 2025, arXiv:2506.03880.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import CosineClassifierRouter
+    >>> X = [[-1.0], [-0.9], [0.9], [1.0]] * 20
+    >>> performance = [[1, 1], [1, 1], [0, 1], [0, 1]] * 20
+    >>> router = CosineClassifierRouter(llm_names=["small", "large"], random_state=0)
+    >>> router.fit(X, performance, cost=[0.1, 5.0]).predict([[-1.0], [1.0]])
+    array(['small', 'large'], dtype='<U5')
+    """
+
+    def __init__(
+        self,
+        hidden_dim=64,
+        *,
+        temperature=1.0,
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        batch_size=64,
+        max_iter=10,
+        encoder="all-MiniLM-L6-v2",
+        cost_weight=0.02,
+        llm_names=None,
+        random_state=None,
+    ):
+        self.hidden_dim = hidden_dim
+        self.temperature = temperature
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def _make_loss(self, embeddings, utility, weight, random_state):
+        import torch
+
+        from skrouter.nn.cosine import best_llm_loss
+
+        utility = torch.tensor(utility)
+        return lambda rows, logits, states: best_llm_loss(logits, utility[rows])

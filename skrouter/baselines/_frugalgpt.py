@@ -1,0 +1,359 @@
+"""FrugalGPT: a cascade of LLMs."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+
+from skrouter._base import BaseRouter
+from skrouter._target import routing_utility
+from skrouter.baselines._cascade_search import (
+    all_orders,
+    search_cascade,
+    threshold_grid,
+)
+from skrouter.baselines._columns import ColumnRegressors
+
+
+class CascadeOutcomes(NamedTuple):
+    """What a cascade achieved on each query, and what it cost.
+
+    Attributes
+    ----------
+    performance : ndarray of shape (n_queries,)
+        Performance of the answer that was used; NaN where it was not observed.
+    cost : ndarray of shape (n_queries,) or None
+        Cost of all LLMs that were called, in US dollars per 1,000 queries; NaN where one of them
+        was not observed. None without costs.
+    utility : ndarray of shape (n_queries,)
+        ``performance - cost_weight * cost``.
+    """
+
+    performance: np.ndarray
+    cost: np.ndarray | None
+    utility: np.ndarray
+
+
+class FrugalGPTRouter(BaseRouter):
+    r"""FrugalGPT: call LLMs in order until an answer can be trusted, and pay for all of them.
+
+    A cascade [1]_ of LLMs :math:`j_1, \dots, j_L` uses the answer of :math:`j_k` if its score
+    :math:`g_{j_k} \ge \tau_k`, else calls :math:`j_{k+1}`; the answer of :math:`j_L` is always
+    used. Order and thresholds are those of largest mean utility on the training queries, with the
+    costs of all calls.
+
+    **What stands in for the scorer.** The paper's :math:`g` reads the query and the answer.
+    Answers are not at hand here, so :math:`g_j` is an estimate of the performance of LLM
+    :math:`j` from the query's embedding alone (ridge regression, as in :class:`LinearRouter`).
+    It knows nothing that was not known before the call: this router could go straight to the LLM
+    whose answer it uses, so it pays for calls that tell it nothing. Its results are those of
+    cascading on such a scorer, below what FrugalGPT reaches with a scorer that reads answers.
+
+    Parameters
+    ----------
+    max_length : int, default=3
+        Most LLMs in a cascade, 1 to 3, as in the paper. The time of the search grows with this
+        power of the number of LLMs; take 2 for pools of more than about 20.
+    order : sequence of str or int, default=None
+        Names of the LLMs of the cascade, one to three, the first called first. None searches all
+        orders of up to `max_length` LLMs.
+    thresholds : sequence of float, default=None
+        Least estimates at which an answer is used, one for each LLM of `order` but the last.
+        None searches them. Needs `order`.
+    budget : float, default=None
+        Largest mean cumulative cost on the training queries, in US dollars per 1,000 queries.
+        None sets no limit but the trade-off. Needs costs.
+    n_thresholds : int, default=10
+        Thresholds that are tried per LLM: quantiles of its estimates.
+    alpha : float, default=10.0
+        Strength of the ridge penalty of the estimates, as in :class:`LinearRouter`.
+    n_folds : int, default=5
+        The search uses, for each query, estimates from queries of other folds; at most the
+        number of queries.
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
+        ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the RadialRouter paper's "balance" scenario. With a budget, 0 is the
+        paper's objective.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of all LLMs in the pool.
+    order_ : list
+        Names of the LLMs of the cascade.
+    thresholds_ : ndarray of shape (n_called - 1,)
+        Least estimates, one for each LLM of `order_` but the last. Minus infinity where the
+        answer is always used.
+    training_utility_, training_cost_ : float
+        Mean utility and mean cumulative cost of the cascade on the training queries, by estimates
+        from other folds. Optimistic: they are the best of many. The cost is NaN where it does not
+        count and is not known.
+    performance_model_ : object
+        The fitted regressors of performance.
+    n_features_in_ : int
+        Length of an embedding.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+
+    Notes
+    -----
+    `predict` gives the LLM whose answer is used. Of the calls before it, :meth:`predict_calls`,
+    :meth:`cascade_outcomes` and `score` know; whatever else takes the result of `predict`
+    (:func:`~skrouter.metrics.routing_score`, :func:`~skrouter.metrics.make_routing_scorer`)
+    charges the last call only and flatters a cascade.
+
+    The paper prunes the search by how often LLMs disagree and refines thresholds by
+    interpolation; this one is exhaustive over a grid. Where outcomes are missing (NaN), estimates
+    are learnt from what was observed, and a cascade is judged on the queries on which all of its
+    LLMs were. `sample_weight` weighs both.
+
+    The best of so many cascades owes something to chance: on few queries, and where the text does
+    not tell queries apart, it can be below the best single LLM. ``max_length=1`` is that LLM.
+
+    References
+    ----------
+    .. [1] L. Chen, M. Zaharia and J. Zou, "FrugalGPT: How to Use Large Language Models While
+       Reducing Cost and Improving Performance", 2023, arXiv:2305.05176.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import FrugalGPTRouter
+    >>> X = [[-1.0], [-0.9], [0.9], [1.0]] * 10
+    >>> performance = [[1, 1], [1, 1], [0, 1], [0, 1]] * 10
+    >>> cost = [0.1, 5.0]
+    >>> router = FrugalGPTRouter(llm_names=["small", "large"], random_state=0)
+    >>> router = router.fit(X, performance, cost)
+    >>> router.order_
+    ['small', 'large']
+    >>> router.predict_calls([[-1.0], [1.0]])
+    [['small'], ['small', 'large']]
+    >>> router.cascade_outcomes([[-1.0], [1.0]], [[1, 1], [0, 1]], cost).cost
+    array([0.1, 5.1])
+    """
+
+    _parameter_constraints = {
+        **BaseRouter._parameter_constraints,
+        "max_length": [Interval(Integral, 1, 3, closed="both")],
+        "order": ["array-like", None],
+        "thresholds": ["array-like", None],
+        "budget": [Interval(Real, 0, None, closed="neither"), None],
+        "n_thresholds": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        max_length=3,
+        *,
+        order=None,
+        thresholds=None,
+        budget=None,
+        n_thresholds=10,
+        alpha=10.0,
+        n_folds=5,
+        encoder="all-MiniLM-L6-v2",
+        cost_weight=0.02,
+        llm_names=None,
+        random_state=None,
+    ):
+        self.max_length = max_length
+        self.order = order
+        self.thresholds = thresholds
+        self.budget = budget
+        self.n_thresholds = n_thresholds
+        self.alpha = alpha
+        self.n_folds = n_folds
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def predict_calls(self, X):
+        """LLMs that are called on each query, in order.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        calls : list of list
+            Names; the last of a query is the one whose answer is used, as `predict` gives it.
+        """
+        check_is_fitted(self)
+        return [self.order_[: stop + 1] for stop in self._stops(self._read_queries(X))]
+
+    def cascade_outcomes(self, X, y, cost=None):
+        """Performance, cumulative cost and utility of the cascade on each query.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        y : array-like
+            True performance, in any form that `fit` accepts.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries.
+
+        Returns
+        -------
+        outcomes : CascadeOutcomes
+            A named tuple ``(performance, cost, utility)`` of arrays of shape (n_queries,).
+
+        Raises
+        ------
+        ValueError
+            If the router was fitted with costs and they are missing here.
+        """
+        check_is_fitted(self)
+        target = self._read_outcomes(y, cost)
+        stops = self._stops(self._read_queries(X))
+        check_consistent_length(stops, target.performance)
+        rows = np.arange(len(stops))
+        performance = target.performance[rows, self._order[stops]]
+        if target.cost is None:
+            return CascadeOutcomes(performance, None, performance)
+        total = target.cost[:, self._order].cumsum(axis=1)[rows, stops]
+        utility = routing_utility(performance, total, self.cost_weight)
+        return CascadeOutcomes(performance, total, utility)
+
+    def score(self, X, y, cost=None, sample_weight=None):
+        """Mean utility of the cascade, ``performance - cost_weight * cumulative cost``.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        y : array-like
+            True performance, in any form that `fit` accepts.
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+            US dollars per 1,000 queries.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Mean over the queries on which the utility of the cascade is known.
+
+        Raises
+        ------
+        ValueError
+            If the router was fitted with costs and they are missing here, or if the utility of
+            the cascade is not known on any query.
+        """
+        utility = self.cascade_outcomes(X, y, cost).utility
+        weight = _check_sample_weight(sample_weight, utility)
+        known = ~np.isnan(utility) & (weight > 0)
+        if not known.any():
+            raise ValueError("y holds no observed outcome for the called LLMs.")
+        return float(np.average(utility[known], weights=weight[known]))
+
+    def _check_parameters(self, X, text):
+        if self.budget is not None and not self.uses_cost_:
+            raise ValueError("budget was given, but no costs; pass cost=, or budget=None.")
+        if self.order is None:
+            if self.thresholds is not None:
+                raise ValueError("thresholds was given without order; name the LLMs in order.")
+            return
+        names, order = self.classes_.tolist(), list(self.order)
+        strange = [name for name in order if name not in names]
+        if strange:
+            raise ValueError(f"order names {strange}, which are not in the pool {names}.")
+        if not 1 <= len(order) <= 3 or len(set(order)) < len(order):
+            raise ValueError(f"order must name one to three different LLMs, got {order}.")
+        if self.thresholds is None:
+            return
+        if len(self.thresholds) != len(order) - 1:
+            raise ValueError(
+                f"thresholds has {len(self.thresholds)} entries; wanted {len(order) - 1}, one for "
+                "each LLM of order but the last."
+            )
+        if not all(isinstance(value, Real) and value == value for value in self.thresholds):
+            raise ValueError(f"thresholds must hold numbers, got {self.thresholds!r}.")
+
+    def _fit(self, data):
+        used = data.sample_weight > 0
+        X, weight = data.embeddings[used], data.sample_weight[used]
+        performance = data.target.performance[used]
+        cost = data.target.cost[used] if self.uses_cost_ else np.full(performance.shape, np.nan)
+        counts = self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None)
+        reported = counts or not np.isnan(cost).any()
+        if not reported:
+            # A missing cost that does not count is no reason to leave a query out.
+            cost = np.zeros_like(performance)
+        self.performance_model_ = self._estimate(X, performance, weight)
+        estimates = self._estimate_out_of_fold(X, performance, weight)
+        if self.thresholds is None:
+            grids = [threshold_grid(column, self.n_thresholds) for column in estimates.T]
+        else:
+            grids = [np.array([-np.inf])] * len(self.classes_)
+        orders = all_orders(len(self.classes_), self.max_length)
+        if self.order is not None:
+            names = self.classes_.tolist()
+            orders = [tuple(names.index(name) for name in self.order)]
+            given = () if self.thresholds is None else self.thresholds
+            for llm, threshold in zip(orders[0], given, strict=False):
+                grids[llm] = np.array([threshold], dtype=float)
+        limit = np.inf if self.budget is None else self.budget
+        outcomes = (performance, cost, weight)
+        best = search_cascade(orders, outcomes, estimates, grids, self.cost_weight, limit)
+        if not best.order:
+            raise ValueError(
+                f"No cascade has an observed mean cost within budget={self.budget!r}; raise it, or "
+                "leave it out."
+            )
+        self._order = np.array(best.order)
+        self.order_ = self.classes_[self._order].tolist()
+        self.thresholds_ = np.array(best.thresholds)
+        self.training_utility_ = best.utility
+        self.training_cost_ = best.cost if reported else np.nan
+
+    def _estimate(self, X, performance, weight):
+        return ColumnRegressors(lambda n_rows: Ridge(self.alpha), X, performance, weight)
+
+    def _estimate_out_of_fold(self, X, performance, weight):
+        n_folds = min(self.n_folds, len(X))
+        if n_folds < 2:
+            return self.performance_model_.predict(X)
+        estimates = np.empty(performance.shape)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        for train, test in KFold(n_folds, shuffle=True, random_state=seed).split(X):
+            model = self._estimate(X[train], performance[train], weight[train])
+            estimates[test] = model.predict(X[test])
+        # An LLM that was observed in one fold only: nothing speaks for its answer there.
+        return np.where(np.isnan(estimates), -np.finfo(float).max, estimates)
+
+    def _stops(self, embeddings):
+        """Position in the cascade of the LLM whose answer is used."""
+        estimates = self.performance_model_.predict(embeddings)[:, self._order]
+        used = estimates >= np.append(self.thresholds_, -np.inf)
+        used[:, -1] = True
+        return used.argmax(axis=1)
+
+    def _utilities(self, embeddings):
+        # A cascade stops or goes on, it does not weigh LLMs: 1 for the answer that is used.
+        values = np.zeros((len(embeddings), len(self.classes_)))
+        values[np.arange(len(embeddings)), self._order[self._stops(embeddings)]] = 1.0
+        return values
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # of any pool, it calls at most three LLMs
+        return tags

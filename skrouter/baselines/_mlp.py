@@ -1,0 +1,137 @@
+"""The multi-layer perceptron router."""
+
+import warnings
+from numbers import Integral, Real
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+from sklearn.utils._param_validation import Interval
+
+from skrouter.baselines._outcomes import OutcomeRouter
+from skrouter.baselines._standardized import StandardizedTargets
+
+
+class _StandardizedMLP(StandardizedTargets, MLPRegressor):
+    """A multi-layer perceptron on standardised targets, trained for a set number of epochs."""
+
+    def fit(self, X, y, sample_weight=None):
+        with warnings.catch_warnings():
+            # To stop before convergence is meant: it keeps the network from the noise.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().fit(X, y, sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True  # scikit-learn does not declare it, but it can
+        return tags
+
+
+class MLPRouter(OutcomeRouter):
+    r"""Predict the performance and cost of each LLM with a small neural network.
+
+    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)`, like :class:`RegressionRouter`:
+    the MLP router of RouterBench [1]_, on :class:`~sklearn.neural_network.MLPRegressor` with one
+    hidden layer. One network serves all LLMs that were observed on the same queries.
+
+    Parameters
+    ----------
+    hidden_dim : int, default=64
+        Width of the hidden layer. Small, for there are more weights than queries anyway.
+    alpha : float, default=1.0
+        Strength of the L2 penalty (not the trade-off), shared by the rows of a batch of 64.
+        Strong and, with few epochs, chosen on problems of
+        :func:`~skrouter.datasets.make_routing_problem` of 200 and 800 queries: weaker penalties
+        and longer training did better where there is signal, and harm where there is none.
+    max_iter : int, default=20
+        Number of epochs. Few, for the same reason.
+    learning_rate : float, default=1e-3
+        Learning rate of Adam; scikit-learn's default.
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
+        ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the paper's "balance" scenario.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the order of queries.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Length of an embedding.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+    performance_model_, cost_model_ : object
+        The fitted regressors of performance and cost; `cost_model_` is None without costs.
+    n_iter_ : int
+        Number of epochs, the same as `max_iter` unless the loss stopped falling.
+
+    Notes
+    -----
+    Where outcomes are missing (NaN), each LLM is learnt from the queries on which it was
+    observed. Scores and costs are standardised for training, so that one learning rate suits
+    both.
+
+    References
+    ----------
+    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
+       arXiv:2403.12031.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import MLPRouter
+    >>> X = [[-1.0], [-0.9], [0.9], [1.0]] * 20
+    >>> performance = [[1, 1], [1, 1], [0, 1], [0, 1]] * 20
+    >>> router = MLPRouter(llm_names=["small", "large"], learning_rate=0.01, random_state=0)
+    >>> router.fit(X, performance, cost=[0.1, 5.0]).predict([[-1.0], [1.0]])
+    array(['small', 'large'], dtype='<U5')
+    """
+
+    _parameter_constraints = {
+        **OutcomeRouter._parameter_constraints,
+        "hidden_dim": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        hidden_dim=64,
+        *,
+        alpha=1.0,
+        max_iter=20,
+        learning_rate=1e-3,
+        encoder="all-MiniLM-L6-v2",
+        cost_weight=0.02,
+        llm_names=None,
+        random_state=None,
+    ):
+        self.hidden_dim = hidden_dim
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def _fit(self, data):
+        super()._fit(data)
+        self.n_iter_ = max(network.n_iter_ for _, network in self.performance_model_.parts)
+
+    def _make_regressor(self, n_rows):
+        return _StandardizedMLP(
+            hidden_layer_sizes=(self.hidden_dim,),
+            alpha=self.alpha,
+            batch_size=min(64, n_rows),
+            learning_rate_init=self.learning_rate,
+            max_iter=self.max_iter,
+            random_state=self.random_state,
+        )

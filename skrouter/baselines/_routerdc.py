@@ -1,0 +1,196 @@
+"""RouterDC, by dual contrastive learning."""
+
+import warnings
+from numbers import Integral, Real
+
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval
+
+from skrouter.baselines._cosine_base import CosineRouter
+
+
+class RouterDCRouter(CosineRouter):
+    r"""RouterDC: query and LLM embeddings learnt by two contrastive losses.
+
+    The embedding :math:`e` of a query becomes :math:`h = W e + b`, LLM :math:`j` has a learnt
+    embedding :math:`k_j`, and the router chooses the largest :math:`u_j = \cos(h, k_j) / \tau`
+    [1]_. It is trained on
+
+    .. math::
+
+        L = \sum_{j \in T} -\log \frac{e^{u_j}}{e^{u_j} + \sum_{l \in B} e^{u_l}}
+        + \lambda \Big( -\log \frac{e^{s(h, h^+)}}
+        {e^{s(h, h^+)} + \sum_{h^-} e^{s(h, h^-)}} \Big),
+
+    where :math:`T` are the `n_best` LLMs of highest score on the query, of those above 0,
+    :math:`B` are the `n_worst` LLMs of lowest score, of those that fail with a score of at most
+    0.5, :math:`h^+` is a query of the same k-means cluster, :math:`h^-` are `n_negatives` queries
+    of others, and :math:`s = \cos / \tau`. The score is the utility
+    :math:`P_j - \alpha C_j`, which without costs is the performance.
+
+    Parameters
+    ----------
+    hidden_dim : int, default=64
+        Width of :math:`h` and :math:`k_j`, as in :class:`~skrouter.RadialRouterClassifier`. The
+        paper has the width of its encoder, 768.
+    temperature : float, default=1.0
+        The temperature :math:`\tau` of both losses, as in the paper.
+    n_best : int, default=4
+        Number of best LLMs that are positives, as in the paper. Two LLMs that are both positives
+        are not told apart: where costs matter or the pool is small, fewer are better.
+    n_worst : int, default=4
+        Number of worst LLMs that may be negatives, as in the paper.
+    contrastive_weight : float, default=1.0
+        The weight :math:`\lambda` of the second loss. 0 leaves it out.
+    n_negatives : int, default=3
+        Number of queries of other clusters, as in the paper.
+    n_clusters : int, default=8
+        Number of k-means clusters, at most the number of queries; as in
+        :class:`~skrouter.RadialRouterClassifier`.
+    learning_rate : float, default=3e-3
+        Learning rate of AdamW. The paper's is for a language model that is trained along.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    batch_size : int or None, default=64
+        Queries per step, among which positives and negatives are drawn. None takes all at once.
+    max_iter : int, default=30
+        Number of epochs. With the learning rate it was chosen on problems of
+        :func:`~skrouter.datasets.make_routing_problem` of 800 queries; fewer or slower steps
+        leave the embeddings near where they began.
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
+        ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the RadialRouter paper's "balance" scenario. It is used in training:
+        another one needs a new fit.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of clusters, weights, the order of queries, and the drawn positives and negatives.
+        The global random states are not touched.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Length of an embedding.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+    projection_ : ndarray of shape (n_features, hidden_dim)
+        The matrix :math:`W`, transposed, for embeddings as they come.
+    intercept_ : ndarray of shape (hidden_dim,)
+        The vector :math:`b`.
+    llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
+        The vectors :math:`k_j`.
+    n_iter_ : int
+        Number of epochs.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+
+    Notes
+    -----
+    Choices that are ours:
+
+    - The encoder is not trained along, but followed by a linear projection of the standardised
+      embedding. Clusters are those of the embeddings as they come, without t-SNE before.
+    - An LLM that scores no less than the positive one is not its negative, which matters only for
+      scores between 0 and 0.5.
+    - Positives and negatives among queries are drawn anew for every batch, from that batch, the
+      positive never the query itself. A query without them has no second loss there.
+    - With costs, scores are utilities; the bounds 0 and 0.5 stay. A right answer that costs more
+      than half of what it is worth then counts as a failure.
+    - An LLM that was not observed on a query (NaN) is neither positive nor negative to it.
+      `sample_weight` weighs both losses and the clusters.
+
+    Nothing holds it at the best single LLM: after few steps, or where there is nothing to learn,
+    it can be far below. Training is in float64 on the CPU, as the network is small.
+
+    References
+    ----------
+    .. [1] S. Chen et al., "RouterDC: Query-Based Router by Dual Contrastive Learning for
+       Assembling Large Language Models", NeurIPS 2024, arXiv:2409.19886.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import RouterDCRouter
+    >>> X = [[-1.0], [-0.9], [0.9], [1.0]] * 20
+    >>> performance = [[1, 0], [1, 0], [0, 1], [0, 1]] * 20
+    >>> router = RouterDCRouter(llm_names=["writer", "coder"], random_state=0)
+    >>> router.fit(X, performance).predict([[-1.0], [1.0]])
+    array(['writer', 'coder'], dtype='<U6')
+    """
+
+    _parameter_constraints = {
+        **CosineRouter._parameter_constraints,
+        "n_best": [Interval(Integral, 1, None, closed="left")],
+        "n_worst": [Interval(Integral, 1, None, closed="left")],
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_dim=64,
+        *,
+        temperature=1.0,
+        n_best=4,
+        n_worst=4,
+        contrastive_weight=1.0,
+        n_negatives=3,
+        n_clusters=8,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+        batch_size=64,
+        max_iter=30,
+        encoder="all-MiniLM-L6-v2",
+        cost_weight=0.02,
+        llm_names=None,
+        random_state=None,
+    ):
+        self.hidden_dim = hidden_dim
+        self.temperature = temperature
+        self.n_best = n_best
+        self.n_worst = n_worst
+        self.contrastive_weight = contrastive_weight
+        self.n_negatives = n_negatives
+        self.n_clusters = n_clusters
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def _make_loss(self, embeddings, utility, weight, random_state):
+        import torch
+
+        from skrouter.nn.cosine import draw_contrasts, sample_llm_loss, sample_sample_loss
+
+        utility = torch.tensor(utility)
+        clusters = None
+        if self.contrastive_weight > 0:
+            clusters = torch.tensor(self._cluster(embeddings, weight, random_state))
+
+        def loss(rows, logits, states):
+            value = sample_llm_loss(logits, utility[rows], self.n_best, self.n_worst)
+            if clusters is None:
+                return value
+            contrasts = draw_contrasts(clusters[rows], self.n_negatives)
+            between = sample_sample_loss(states, *contrasts, self.temperature)
+            return value + self.contrastive_weight * between
+
+        return loss
+
+    def _cluster(self, embeddings, weight, random_state):
+        kmeans = KMeans(min(self.n_clusters, len(embeddings)), random_state=random_state)
+        with warnings.catch_warnings():
+            # With fewer distinct queries than clusters it finds fewer, which is as wanted.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return kmeans.fit_predict(embeddings, sample_weight=weight)

@@ -1,0 +1,168 @@
+"""RouterBench's zero router: what mixing single LLMs by lot achieves."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skrouter._base import BaseRouter
+from skrouter.baselines._means import observed_mean
+
+
+class ZeroRouter(BaseRouter):
+    r"""Meet a budget by mixing two LLMs at random, without looking at the queries.
+
+    Each LLM is a point of mean cost and mean performance. The best that can be had without
+    looking at the queries lies on the non-decreasing convex hull of these points: at a budget
+    between two neighbours on it, each query goes to one of the two by lot, in the shares whose
+    mean cost is the budget [1]_. A router that is not above this line gains nothing from what it
+    knows of the queries.
+
+    Parameters
+    ----------
+    budget : float, default=None
+        Mean cost to spend, in US dollars per 1,000 queries. At or above the cost of the best LLM,
+        that LLM is always called, and the rest is not spent. None calls the LLM of best utility
+        at `cost_weight`, as :class:`BestSingleRouter` does: at a fixed trade-off, mixing gains
+        nothing.
+    cost_weight : float, default=0.02
+        The trade-off at which `score` judges, and at which the choice is made without a budget:
+        performance given up for one US dollar per 1,000 queries. The default is the paper's
+        "balance" scenario.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws in `predict`. With an int every call draws the same sequence.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    shares_ : ndarray of shape (n_llms,)
+        Probability with which each LLM is called.
+    mean_performance_, mean_cost_ : ndarray of shape (n_llms,)
+        Weighted means over the training queries on which an LLM was observed, cost in US dollars
+        per 1,000 queries; `mean_cost_` is None without costs.
+    n_features_in_ : int
+        Number of features, if fitted on embeddings.
+
+    Notes
+    -----
+    To report the expectation instead of one draw, score the probabilities:
+    ``routing_score(y, router.predict_proba(X), ...)``. Where several LLMs have the same cost, the
+    one of best performance counts. Text is not encoded.
+
+    References
+    ----------
+    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
+       arXiv:2403.12031.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import ZeroRouter
+    >>> router = ZeroRouter(budget=2.0, llm_names=["small", "large"])
+    >>> router = router.fit(["2+2?", "Prove it."], [[1, 1], [0, 1]], cost=[1.0, 5.0])
+    >>> router.predict_proba(["Why?"])
+    array([[0.75, 0.25]])
+    """
+
+    _looks_at_queries = False
+
+    _parameter_constraints = {
+        **BaseRouter._parameter_constraints,
+        "budget": [Interval(Real, 0, None, closed="left"), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, budget=None, *, cost_weight=0.02, llm_names=None, random_state=None):
+        self.budget = budget
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def predict_proba(self, X):
+        """Probability with which each LLM is called: the same for all queries.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_llms)
+            Columns follow `classes_`.
+        """
+        check_is_fitted(self)
+        return np.tile(self.shares_, (len(self._read_queries(X)), 1))
+
+    def _check_parameters(self, X, text):
+        if self.budget is not None and not self.uses_cost_:
+            raise ValueError("budget was given, but no costs; pass cost=, or budget=None.")
+
+    def _fit(self, data):
+        target, weight = data.target, data.sample_weight
+        self.mean_performance_ = observed_mean(target.performance, weight)
+        self.mean_cost_ = None if target.cost is None else observed_mean(target.cost, weight)
+        self.shares_ = np.zeros(len(self.classes_))
+        if self.budget is None:
+            self.shares_[observed_mean(data.utility, weight).argmax()] = 1.0
+            return
+        hull = non_decreasing_hull(self.mean_cost_, self.mean_performance_)
+        if not hull:
+            raise ValueError("cost is NaN for every LLM, but budget needs it; leave budget out.")
+        cost = self.mean_cost_[hull]
+        if self.budget < cost[0]:
+            raise ValueError(
+                f"budget={self.budget!r} is below the cost of the cheapest LLM, "
+                f"{self.classes_[hull[0]].item()!r} at {cost[0]:.6g}; raise it."
+            )
+        below = np.flatnonzero(cost <= self.budget)[-1]
+        self.shares_[hull[below]] = 1.0
+        if below + 1 < len(hull):
+            share = (self.budget - cost[below]) / (cost[below + 1] - cost[below])
+            self.shares_[hull[below : below + 2]] = 1 - share, share
+
+    def _utilities(self, embeddings):
+        rng = check_random_state(self.random_state)
+        drawn = rng.choice(len(self.classes_), size=len(embeddings), p=self.shares_)
+        return np.eye(len(self.classes_))[drawn]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        tags.classifier_tags.poor_score = True
+        return tags
+
+
+def non_decreasing_hull(cost, performance):
+    """Points of the upper convex hull of performance over cost, up to the best performance.
+
+    Parameters
+    ----------
+    cost, performance : ndarray of shape (n_points,)
+        Points that are not finite are left out.
+
+    Returns
+    -------
+    hull : list of int
+        Positions, by increasing cost and performance.
+    """
+    finite = np.flatnonzero(np.isfinite(cost) & np.isfinite(performance))
+    hull = []
+    # Of equal costs the best performance first, so that the others are skipped.
+    for point in finite[np.lexsort((-performance[finite], cost[finite]))]:
+        if hull and performance[point] <= performance[hull[-1]]:
+            continue  # no better, and no cheaper
+        while len(hull) > 1 and _slope(cost, performance, hull[-2], hull[-1]) <= _slope(
+            cost, performance, hull[-1], point
+        ):
+            hull.pop()
+        hull.append(int(point))
+    return hull
+
+
+def _slope(cost, performance, a, b):
+    return (performance[b] - performance[a]) / (cost[b] - cost[a])

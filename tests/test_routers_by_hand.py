@@ -1,0 +1,443 @@
+"""Routers after published ones, against small examples worked by hand or slow, direct versions."""
+
+import itertools
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from skrouter.baselines import (
+    CosineClassifierRouter,
+    FrugalGPTRouter,
+    HybridLLMRouter,
+    MLPRouter,
+    RouterDCRouter,
+    SVRRouter,
+)
+from skrouter.baselines._cascade_search import all_orders, search_cascade, threshold_grid
+from skrouter.baselines._hybrid import best_shift
+from skrouter.datasets import make_routing_problem
+from skrouter.nn.cosine import (
+    CosineNetwork,
+    best_llm_loss,
+    draw_contrasts,
+    sample_llm_loss,
+    sample_sample_loss,
+)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """The sign of the first feature tells which of two LLMs is good; a third is dear."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 4))
+    performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(120)], axis=1).astype(float)
+    return X, performance, np.array([0.5, 1.0, 20.0])
+
+
+def test_baselines_are_imported_without_torch():
+    code = "import sys, skrouter.baselines; assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# MLP and SVR
+
+
+@pytest.mark.parametrize("router", [MLPRouter(random_state=0), SVRRouter()], ids=repr)
+def test_where_there_is_nothing_to_learn_the_best_single_llm_is_not_left(router):
+    """Embeddings of unit length that have nothing to do with the outcomes."""
+    losses = []
+    for seed in range(6):
+        problem = make_routing_problem(1000, signal=0.0, random_state=seed)
+        X = np.random.default_rng(seed).normal(size=(1000, 64))
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+        utility = problem.performance - 0.02 * problem.cost
+        fitted = clone(router).fit(X[:300], problem.performance[:300], problem.cost[:300])
+        score = fitted.score(X[300:], problem.performance[300:], problem.cost[300:])
+        losses.append(utility[300:].mean(axis=0)[utility[:300].mean(axis=0).argmax()] - score)
+    assert np.mean(losses) < 0.005
+
+
+@pytest.mark.parametrize("router", [MLPRouter(random_state=0), SVRRouter()], ids=repr)
+def test_mean_predictions_are_mean_outcomes(router, numbers):
+    X, performance, cost = numbers
+    performance = np.column_stack([performance[:, 0], np.arange(120) % 10 > 0, np.ones(120)])
+    outcomes = router.fit(X, performance, cost).predict_outcomes(X)
+    # The median of the second column is 1, as is that of the third.
+    np.testing.assert_allclose(
+        outcomes.performance.mean(axis=0), performance.mean(axis=0), atol=1e-10
+    )
+    np.testing.assert_allclose(outcomes.cost.mean(axis=0), cost)
+
+
+def test_to_stop_training_early_is_no_warning(numbers, recwarn):
+    X, performance, _ = numbers
+    assert MLPRouter(max_iter=2, random_state=0).fit(X, performance).n_iter_ == 2
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+# Losses by cosine similarity
+
+
+def softmax_of_first(values):
+    """The plain softmax, at the first of the values."""
+    values = np.exp(values)
+    return values[0] / values.sum()
+
+
+def test_best_llm_loss_is_the_cross_entropy():
+    logits = np.array([[0.5, -0.2, 0.1], [0.3, 0.9, -0.4], [0.1, 0.2, 0.3]])
+    utility = np.array([[1.0, 0.2, 0.9], [0.5, 0.5, 0.1], [np.nan, 0.1, 0.7]])
+    p = np.exp(logits)
+    expected = [
+        -np.log(p[0, 0] / p[0].sum()),
+        # Two are best: half the loss of each.
+        -np.log(p[1, 0] / p[1].sum()) / 2 - np.log(p[1, 1] / p[1].sum()) / 2,
+        -np.log(p[2, 2] / p[2, 1:].sum()),
+    ]
+    loss = best_llm_loss(torch.tensor(logits), torch.tensor(utility))
+    np.testing.assert_allclose(loss, expected)
+
+
+def slow_sample_llm_loss(logits, scores, n_best, n_worst):
+    """The sample-LLM loss with one loop per index."""
+    losses = []
+    for u, s in zip(logits, scores, strict=True):
+        known = [j for j in range(len(s)) if not np.isnan(s[j])]
+        best = sorted(known, key=lambda j: -s[j])[:n_best]
+        worst = sorted(known, key=lambda j: s[j])[:n_worst]
+        loss = 0.0
+        for j in best:
+            if s[j] > 0:
+                against = [u[k] for k in worst if s[k] <= 0.5 and s[k] < s[j]]
+                loss -= np.log(softmax_of_first(np.array([u[j], *against])))
+        losses.append(loss)
+    return losses
+
+
+@pytest.mark.parametrize("n_best, n_worst", [(4, 4), (1, 2), (9, 9)])
+def test_sample_llm_loss_is_the_slow_version(n_best, n_worst):
+    rng = np.random.default_rng(0)
+    logits = rng.uniform(-1, 1, size=(40, 7))
+    # Distinct scores, for among equals either may be taken.
+    scores = rng.permuted(np.tile(np.linspace(-0.3, 1, 7), (40, 1)), axis=1)
+    scores[rng.random(scores.shape) < 0.2] = np.nan
+    logits_tensor = torch.tensor(logits, requires_grad=True)
+    loss = sample_llm_loss(logits_tensor, torch.tensor(scores), n_best, n_worst)
+    expected = slow_sample_llm_loss(logits, scores, n_best, n_worst)
+    np.testing.assert_allclose(loss.detach(), expected)
+    loss.sum().backward()
+    assert logits_tensor.grad.isfinite().all()
+
+
+def test_sample_llm_loss_by_hand():
+    logits = torch.tensor([[0.5, -0.5, 0.0]], dtype=torch.float64)
+    # 0 is the only positive, 1 fails, 2 is neither.
+    scores = torch.tensor([[1.0, 0.0, 0.6]], dtype=torch.float64)
+    loss = sample_llm_loss(logits, scores, 1, 2)
+    np.testing.assert_allclose(loss, [np.log(1 + np.exp(-1))])
+    # No LLM above 0: nothing to pull towards. No LLM that fails: nothing to push away.
+    nothing = torch.tensor([[0.0, -0.1, 0.0], [1.0, 0.9, 0.8]], dtype=torch.float64)
+    np.testing.assert_allclose(sample_llm_loss(logits.expand(2, 3), nothing, 2, 2), 0, atol=1e-300)
+
+
+def test_sample_sample_loss_is_the_slow_version():
+    torch.manual_seed(0)
+    states = torch.randn(30, 5, dtype=torch.float64)
+    clusters = torch.randint(4, (30,))
+    positive, negatives, usable = draw_contrasts(clusters, 3)
+    loss = sample_sample_loss(states, positive, negatives, usable, 0.7)
+    unit = (states / states.norm(dim=1, keepdim=True)).numpy()
+    assert usable.all() and negatives.shape == (30, 3)
+    for i in range(30):
+        assert positive[i] != i and clusters[positive[i]] == clusters[i]
+        assert (clusters[negatives[i]] != clusters[i]).all()
+        assert len(set(negatives[i].tolist())) == 3
+        others = [int(positive[i]), *negatives[i].tolist()]
+        similarity = np.array([unit[i] @ unit[k] for k in others]) / 0.7
+        assert loss[i].item() == pytest.approx(-np.log(softmax_of_first(similarity)))
+
+
+def test_queries_without_contrasts_have_no_loss():
+    # A cluster of one has no positive; the other has only one negative, and two are wanted.
+    contrasts = draw_contrasts(torch.tensor([0, 0, 0, 1]), 2)
+    assert contrasts[2].tolist() == [False] * 4
+    assert sample_sample_loss(torch.eye(4), *contrasts, 1.0).tolist() == [0.0] * 4
+    contrasts = draw_contrasts(torch.tensor([0, 0, 0, 1]), 1)
+    assert contrasts[2].tolist() == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("router", [CosineClassifierRouter, RouterDCRouter])
+def test_arrays_predict_what_the_network_does(router, numbers):
+    X, performance, cost = numbers
+    router = router(8, temperature=0.5, max_iter=2, random_state=0).fit(X, performance, cost)
+    network = CosineNetwork(4, 3, 8, 0.5).double()
+    with torch.no_grad():
+        network.projection.weight.copy_(torch.tensor(router.projection_.T))
+        network.projection.bias.copy_(torch.tensor(router.intercept_))
+        network.llm_embeddings.copy_(torch.tensor(router.llm_embeddings_))
+        logits, _ = network(torch.tensor(X))
+    np.testing.assert_allclose(router.decision_function(X), logits, atol=1e-12)
+    assert router.n_iter_ == len(router.loss_curve_) == 2
+
+
+@pytest.mark.parametrize("router", [CosineClassifierRouter, RouterDCRouter])
+def test_training_leaves_the_global_random_states_alone(router, numbers):
+    X, performance, _ = numbers
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    router(8, max_iter=1, random_state=0).fit(X, performance)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_one_full_batch_is_weighted_as_repeated(numbers):
+    X, performance, cost = numbers
+    router = CosineClassifierRouter(8, batch_size=None, max_iter=3, random_state=0)
+    count = np.arange(120) % 3
+    weighted = clone(router).fit(X, performance, cost, count).decision_function(X)
+    rows = np.repeat(np.arange(120), count)
+    repeated = clone(router).fit(X[rows], performance[rows], cost).decision_function(X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-8)
+
+
+def test_routerdc_tells_positives_apart_by_cost_only_if_they_are_few(numbers):
+    X, performance, cost = numbers
+    dear = {}
+    for n_best in (1, 3):
+        router = RouterDCRouter(8, n_best=n_best, learning_rate=1e-2, random_state=0)
+        dear[n_best] = (router.fit(X, performance, cost).predict(X) == 2).mean()
+    # The third LLM is always right, with a utility of 0.6 behind the 0.98 of a cheap one.
+    assert dear[1] + 0.1 < dear[3]
+
+
+# HybridLLM
+
+
+def slow_best_shift(gap, weight):
+    """Pairs of queries, one by one."""
+    best, found = 0.0, 0.0
+    for shift in sorted({0.0, *(value for value in gap if value > 0)}):
+        label = gap <= shift
+        difference = sum(
+            weight[i] * weight[k] * abs(int(label[i]) - int(label[k]))
+            for i in range(len(gap))
+            for k in range(len(gap))
+        )
+        if difference > best + 1e-9:
+            best, found = difference, shift
+    return found
+
+
+def test_shift_is_the_one_of_largest_mean_difference():
+    # The small LLM is never as good: without a shift all labels would be 0. At t = 0.3 they are
+    # 1, 1, 0, 0, of which half of all pairs differ.
+    assert best_shift(np.array([0.2, 0.3, 0.6, 0.9]), np.ones(4)) == 0.3
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gap, weight = rng.normal(size=15).round(1), rng.integers(1, 4, size=15)
+        assert best_shift(gap, weight) == slow_best_shift(gap, weight)
+
+
+def test_labels_by_hand():
+    X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    performance = np.array([[0.7, 0.9], [0.5, 0.8], [0.3, 0.9], [0.0, 0.9]])
+    router = HybridLLMRouter(0, 1, labels="det").fit(X, performance, [1.0, 9.0])
+    assert router.classifier_ is None and router.predict_small(X).tolist() == [0.0] * 4
+    router.set_params(labels="trans").fit(X, performance, [1.0, 9.0])
+    assert router.shift_ == pytest.approx(0.3)
+    assert (router.predict_small(X) > 0.5).tolist() == [True, True, False, False]
+    # P(not: the small one wrong and the large one right) = 1 - 0.3 * 0.9, ...
+    prob = router.set_params(labels="prob", C=1e9).fit(X[:1], performance[:1], [1.0, 9.0])
+    assert prob.predict_small(X[:1])[0] == pytest.approx(0.73, abs=1e-4)
+    with pytest.raises(ValueError, match="labels='prob' reads performance as a probability"):
+        router.fit(X, 10 * performance, [1.0, 9.0])
+
+
+def test_the_two_llms_are_the_best_and_the_best_among_cheaper_ones():
+    X = np.arange(4.0)[:, None]
+    performance = np.array([[0, 1, 1, 1], [1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1.0]])
+    cost = [0.1, 0.1, 2.0, 20.0]
+    router = HybridLLMRouter(llm_names=["a", "b", "c", "d"], random_state=0)
+    router.fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("c", "d")
+    router.set_params(cost_weight=0.5).fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("b", "d")
+    router.set_params(cost_weight=0.02, small="a", large="b").fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("a", "b")
+    unknown = [np.nan, 0.1, 2.0, 20.0]  # "a" may be cheaper, but nothing says so
+    router.set_params(cost_weight=0, small=None, large="b").fit(X, performance, unknown)
+    assert (router.small_, router.large_) == ("b", "b")
+    router.set_params(cost_weight=0.02, small=None, large="b").fit(X, performance, cost)
+    assert (router.small_, router.large_) == ("b", "b")
+    assert set(router.predict(X)) == {"b"}
+    with pytest.raises(ValueError, match="small='z' is not in the pool"):
+        router.set_params(small="z").fit(X, performance, cost)
+    with pytest.raises(ValueError, match="both 'b'"):
+        router.set_params(small="b").fit(X, performance, cost)
+
+
+def test_threshold_is_the_trade_off(numbers):
+    X, performance, _ = numbers
+    performance = performance[:, [2, 0]]  # the large one is always right
+    cost = [20.0, 0.5]
+    router = HybridLLMRouter(random_state=0).fit(X, performance, cost)
+    assert (router.small_, router.large_) == (1, 0)
+    assert router.score(X, performance, cost) > 0.75
+    p = router.predict_small(X)
+    np.testing.assert_array_equal(router.predict(X) == 1, p >= router.threshold_)
+    # At exactly the threshold the small one is called, though its column is the second.
+    router.set_params(threshold=float(p[7])).fit(X, performance, cost)
+    assert router.predict(X[7:8]) == [1]
+    assert set(router.set_params(threshold=0.0).fit(X, performance, cost).predict(X)) == {1}
+    # Where money does not count, the small one is never worth it, and where it is all, always.
+    router.set_params(threshold=None)
+    free = router.set_params(cost_weight=0).fit(X, performance, cost)
+    assert free.score(X, performance, cost) == pytest.approx(1.0)
+    dear = router.set_params(cost_weight=9).fit(X, performance, cost)
+    assert set(dear.predict(X)) == {1}
+
+
+def test_queries_with_one_of_the_two_unobserved_are_left_out(numbers):
+    X, performance, cost = numbers
+    holes = performance.copy()
+    holes[::3, 0] = np.nan
+    kept = ~np.isnan(holes[:, 0])
+    router = HybridLLMRouter(0, 2, random_state=0)
+    with_holes = clone(router).fit(X, holes, cost)
+    without = clone(router).fit(X[kept], performance[kept], cost)
+    np.testing.assert_allclose(with_holes.predict_small(X), without.predict_small(X), atol=1e-6)
+    holes[:, 0] = np.where(np.arange(120) < 60, 1.0, np.nan)
+    holes[:, 2] = np.where(np.arange(120) < 60, np.nan, 1.0)
+    with pytest.raises(ValueError, match="no query on which both 0 and 2"):
+        clone(router).fit(X, holes, cost)
+
+
+# FrugalGPT
+
+# The estimates are linear in X and so exact: 1, 2/3, 1/3, 0 for "small".
+TABLE = {
+    "X": np.array([[0.0], [1.0], [2.0], [3.0]]),
+    "y": np.array([[1.0, 1.0], [2 / 3, 1.0], [1 / 3, 1.0], [0.0, 0.0]]),
+    "cost": np.array([[1.0, 10.0], [1.0, 20.0], [2.0, 30.0], [2.0, 40.0]]),
+}
+
+
+def frugal(**parameters):
+    settings = {"alpha": 0.0, "cost_weight": 0.01, "llm_names": ["small", "large"]}
+    return FrugalGPTRouter(**settings | parameters)
+
+
+def test_cascade_by_hand():
+    router = frugal(order=["small", "large"], thresholds=[0.5]).fit(**TABLE)
+    X = TABLE["X"]
+    both = ["small", "large"]
+    assert router.predict_calls(X) == [["small"], ["small"], both, both]
+    assert router.predict(X).tolist() == ["small", "small", "large", "large"]
+    outcomes = router.cascade_outcomes(**TABLE)
+    np.testing.assert_allclose(outcomes.performance, [1, 2 / 3, 1, 0])
+    np.testing.assert_allclose(outcomes.cost, [1, 1, 32, 42])
+    expected = np.array([1 - 0.01, 2 / 3 - 0.01, 1 - 0.32, -0.42])
+    np.testing.assert_allclose(outcomes.utility, expected)
+    assert router.score(**TABLE) == pytest.approx(expected.mean())
+    weight = np.arange(4.0)
+    weighted = router.score(**TABLE, sample_weight=weight)
+    assert weighted == pytest.approx(np.average(expected, weights=weight))
+    # As found in training: the estimates of other folds are exact as well.
+    assert router.training_cost_ == pytest.approx(19.0)
+    assert router.training_utility_ == pytest.approx(expected.mean())
+    copy = pickle.loads(pickle.dumps(router))
+    assert copy.predict_calls(X) == router.predict_calls(X)
+
+
+def test_a_call_without_an_outcome_is_not_counted():
+    router = frugal(order=["small", "large"], thresholds=[0.5]).fit(**TABLE)
+    cost = TABLE["cost"].copy()
+    cost[2, 0] = np.nan  # called, though its answer is not used
+    cost[0, 1] = np.nan  # not called
+    outcomes = router.cascade_outcomes(TABLE["X"], TABLE["y"], cost)
+    assert np.isnan(outcomes.cost).tolist() == [False, False, True, False]
+    expected = (1 - 0.01 + 2 / 3 - 0.01 - 0.42) / 3
+    assert router.score(TABLE["X"], TABLE["y"], cost) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="cost is missing"):
+        router.cascade_outcomes(TABLE["X"], TABLE["y"])
+
+
+def test_thresholds_and_order_are_searched():
+    # Gains of passing a query on: 1 - 0.11 - 0.99 = -0.1 for the first, then 0.133, 0.367, -0.4.
+    # Those with the lowest estimates are passed on first: -0.4, -0.033, +0.1, 0.
+    router = frugal(order=["small", "large"]).fit(**TABLE)
+    assert 2 / 3 < router.thresholds_[0] < 1
+    assert router.training_utility_ == pytest.approx((0.99 + 0.79 + 0.68 - 0.42) / 4)
+    # Nothing charged: the large LLM alone is as good as can be.
+    assert frugal(cost_weight=0).fit(**TABLE).order_ == ["large"]
+    # Within a budget of 20 it cannot be called on all.
+    within = frugal(cost_weight=0, budget=20).fit(**TABLE)
+    assert within.order_ == ["small", "large"] and within.training_cost_ == pytest.approx(19)
+    with pytest.raises(ValueError, match="No cascade has an observed mean cost within budget=1"):
+        frugal(budget=1).fit(**TABLE)
+    with pytest.raises(ValueError, match="budget was given, but no costs"):
+        frugal(budget=1).fit(TABLE["X"], TABLE["y"])
+
+
+def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero():
+    cost = TABLE["cost"].copy()
+    cost[0, 1] = np.nan
+    free = frugal(cost_weight=0)
+    assert free.fit(**TABLE | {"cost": cost}).order_ == ["large"]
+    assert np.isnan(free.training_cost_)
+    assert free.fit(**TABLE).training_cost_ == pytest.approx(25.0)
+    assert np.isnan(free.fit(TABLE["X"], TABLE["y"]).training_cost_)
+    # Where they count, the query without it is left out.
+    counted = frugal(order=["large"]).fit(**TABLE | {"cost": cost})
+    assert counted.training_cost_ == pytest.approx(30.0)
+
+
+def slow_search(outcomes, estimates, grids, cost_weight, budget):
+    """Every cascade, query by query."""
+    performance, cost, weight = outcomes
+    n, m = performance.shape
+    best = -np.inf
+    for length in (1, 2, 3):
+        for order in itertools.permutations(range(m), length):
+            for thresholds in itertools.product(*(grids[llm] for llm in order[:-1])):
+                total = np.zeros(3)
+                for i in range(n):
+                    if np.isnan(performance[i, order] + cost[i, order]).any():
+                        continue
+                    paid = 0.0
+                    for llm, threshold in zip(order, [*thresholds, -np.inf], strict=True):
+                        paid += cost[i, llm]
+                        if estimates[i, llm] >= threshold:
+                            break
+                    total += weight[i] * np.array([performance[i, llm], paid, 1.0])
+                if total[2] > 0 and total[1] / total[2] <= budget:
+                    best = max(best, (total[0] - cost_weight * total[1]) / total[2])
+    return best
+
+
+@pytest.mark.parametrize("budget", [np.inf, 2.0])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_search_is_the_slow_version(budget, missing):
+    rng = np.random.default_rng(0)
+    performance, cost = rng.random((12, 3)), rng.random((12, 3)) * [1.0, 3.0, 9.0]
+    performance[rng.random((12, 3)) < missing] = np.nan
+    outcomes = (performance, cost, rng.random(12))
+    estimates = rng.random((12, 3))
+    grids = [threshold_grid(column, 4) for column in estimates.T]
+    arguments = (outcomes, estimates, grids, 0.1, budget)
+    best = search_cascade(all_orders(3, 3), *arguments)
+    assert best.utility == pytest.approx(slow_search(*arguments))
+    assert best.cost <= budget
+
+
+def test_cascade_of_one_is_the_best_single_llm(numbers):
+    X, performance, cost = numbers
+    router = FrugalGPTRouter(1, random_state=0).fit(X, performance, cost)
+    utility = (performance - 0.02 * cost).mean(axis=0)
+    assert set(router.predict(X)) == {utility.argmax()}
+    assert router.score(X, performance, cost) == pytest.approx(utility.max())
