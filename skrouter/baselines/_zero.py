@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
 from skrouter.baselines._means import observed_mean
+from skrouter.metrics import mix_for_budget
 
 
 class ZeroRouter(BaseRouter):
@@ -110,20 +111,12 @@ class ZeroRouter(BaseRouter):
         if self.budget is None:
             self.shares_[observed_mean(data.utility, weight).argmax()] = 1.0
             return
-        hull = non_decreasing_hull(self.mean_cost_, self.mean_performance_)
-        if not hull:
+        known = np.isfinite(self.mean_cost_)
+        if not known.any():
             raise ValueError("cost is NaN for every LLM, but budget needs it; leave budget out.")
-        cost = self.mean_cost_[hull]
-        if self.budget < cost[0]:
-            raise ValueError(
-                f"budget={self.budget!r} is below the cost of the cheapest LLM, "
-                f"{self.classes_[hull[0]].item()!r} at {cost[0]:.6g}; raise it."
-            )
-        below = np.flatnonzero(cost <= self.budget)[-1]
-        self.shares_[hull[below]] = 1.0
-        if below + 1 < len(hull):
-            share = (self.budget - cost[below]) / (cost[below + 1] - cost[below])
-            self.shares_[hull[below : below + 2]] = 1 - share, share
+        self.shares_[known] = mix_for_budget(
+            self.mean_cost_[known], self.mean_performance_[known], self.budget
+        )
 
     def _utilities(self, embeddings):
         rng = check_random_state(self.random_state)
@@ -135,34 +128,3 @@ class ZeroRouter(BaseRouter):
         tags.non_deterministic = True
         tags.classifier_tags.poor_score = True
         return tags
-
-
-def non_decreasing_hull(cost, performance):
-    """Points of the upper convex hull of performance over cost, up to the best performance.
-
-    Parameters
-    ----------
-    cost, performance : ndarray of shape (n_points,)
-        Points that are not finite are left out.
-
-    Returns
-    -------
-    hull : list of int
-        Positions, by increasing cost and performance.
-    """
-    finite = np.flatnonzero(np.isfinite(cost) & np.isfinite(performance))
-    hull = []
-    # Of equal costs the best performance first, so that the others are skipped.
-    for point in finite[np.lexsort((-performance[finite], cost[finite]))]:
-        if hull and performance[point] <= performance[hull[-1]]:
-            continue  # no better, and no cheaper
-        while len(hull) > 1 and _slope(cost, performance, hull[-2], hull[-1]) <= _slope(
-            cost, performance, hull[-1], point
-        ):
-            hull.pop()
-        hull.append(int(point))
-    return hull
-
-
-def _slope(cost, performance, a, b):
-    return (performance[b] - performance[a]) / (cost[b] - cost[a])
