@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -141,7 +142,8 @@ class RadialRouterClassifier(
         "cuda", "cuda:1", "mps".
     random_state : int, RandomState instance or None, default=None
         Seed of clusters, weights, dropout, the order of queries and the held-out part. The global
-        random states are not touched.
+        random states are not touched. On a CPU the same seed gives the same router whatever the
+        number of threads, unless the encoder is trained along.
     verbose : bool, default=False
         Whether to print the loss after every epoch.
 
@@ -375,7 +377,13 @@ class RadialRouterClassifier(
     def _fit(self, data):
         import torch
 
-        from skrouter._training import Queries, cross_validate_epochs, epochs, seeded
+        from skrouter._training import (
+            Queries,
+            cross_validate_epochs,
+            epochs,
+            one_thread,
+            seeded,
+        )
 
         used = np.flatnonzero(data.sample_weight)
         data = data._replace(
@@ -401,7 +409,9 @@ class RadialRouterClassifier(
         )
         everything = np.arange(len(used))
         objective, schedule = self._objective(), self._schedule(len(used))
-        with seeded(seed, device):
+        # An encoder needs all threads there are; for the network alone see one_thread.
+        threads = nullcontext() if self.fine_tune_encoder else one_thread()
+        with threads, seeded(seed, device):
             n_epochs, self.validation_gains_ = self.max_iter, []
             if folds:
                 n_epochs, self.validation_gains_ = cross_validate_epochs(
@@ -503,7 +513,9 @@ class RadialRouterClassifier(
         utility = data.utility[rows]
         if self.target_smoothing == 0:
             return utility
-        embeddings, n_neighbors = data.embeddings[rows], min(self.n_neighbors, len(rows))
+        # In float64, where the number of threads does not change who is near.
+        embeddings = data.embeddings[rows].astype(np.float64)
+        n_neighbors = min(self.n_neighbors, len(rows))
         neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(embeddings)
         smooth = np.empty_like(utility)
         # In parts, for the memory: (rows, neighbours, LLMs) at a time.

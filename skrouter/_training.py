@@ -81,6 +81,21 @@ def seeded(seed, device):
                 torch.mps.set_rng_state(mps)
 
 
+@contextmanager
+def one_thread():
+    """Let torch compute in one thread for the block.
+
+    How sums are shared out among threads changes their last digits, and training makes more of
+    them. The matrices of a small network gain nothing from more threads.
+    """
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 class Learner(NamedTuple):
     """A network to train, and where its input comes from.
 

@@ -359,6 +359,27 @@ def test_same_seed_same_router_in_another_process():
     assert runs[0].strip() == here.tobytes().hex()
 
 
+def test_number_of_threads_does_not_matter():
+    # Large enough that torch would share out the work.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 256)).astype(np.float32)
+    performance = rng.random((1200, 12))
+    router = RadialRouterClassifier(
+        batch_size=600, max_iter=2, early_stopping=False, device="cpu", random_state=0
+    )
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            router = clone(router).fit(X, performance)
+            assert torch.get_num_threads() == n_threads
+            results.append(router.llm_embeddings_)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*results)
+
+
 def test_global_random_states_are_untouched(numbers):
     X, performance, cost = numbers
     np.random.seed(3)

@@ -40,7 +40,7 @@ class CosineRouter(BaseRouter):
     def _fit(self, data):
         import torch
 
-        from skrouter._training import seeded
+        from skrouter._training import one_thread, seeded
         from skrouter.nn.cosine import CosineNetwork
 
         used = data.sample_weight > 0
@@ -53,7 +53,7 @@ class CosineRouter(BaseRouter):
         seed = random_state.randint(np.iinfo(np.int32).max)
         X = torch.tensor((embeddings - scaler.mean_) / scaler.scale_, dtype=torch.float64)
         n_features, n_llms = X.shape[1], data.utility.shape[1]
-        with seeded(seed, "cpu"):
+        with one_thread(), seeded(seed, "cpu"):
             network = CosineNetwork(n_features, n_llms, self.hidden_dim, self.temperature).double()
             self.loss_curve_ = self._train(network, X, torch.tensor(weight), loss)
         self.n_iter_ = self.max_iter

@@ -1,0 +1,150 @@
+"""What the defaults of RadialRouter rest on: train rows and synthetic problems, no test rows.
+
+    python benchmarks/defaults.py --data DIR
+
+changes one default at a time and prints, in Markdown, the score in cross-validation on the
+RouterBench ``*train*`` files of DIR, beside that of the best LLM per task, and the true expected
+score on synthetic problems. Early stopping is off: it would hide what the others do.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from sklearn.model_selection import RepeatedStratifiedKFold
+
+from skrouter import RadialRouterClassifier, SentenceEncoder
+from skrouter.baselines import BestPerTaskRouter, BestSingleRouter
+from skrouter.datasets import load_routerbench, make_routing_problem
+
+COST_WEIGHTS = (0.02, 0.1)
+N_TRAIN, N_TEST, N_PROBLEMS = 800, 1500, 5
+
+CANDIDATES = [
+    {},
+    {"target_smoothing": 0.0},
+    {"target_smoothing": 0.6},
+    {"target_smoothing": 0.9},
+    {"learning_rate": 1e-3},
+    {"learning_rate": 4e-3},
+    {"contrastive_weight": 0.0},
+    {"contrastive_weight": 1.0},
+    {"dropout": 0.1},
+    {"dropout": 0.5},
+    {"target_temperature": 0.05},
+    {"target_temperature": 0.5},
+    {"n_layers": 1},
+    {"kl_direction": "forward", "target_temperature": 1.0, "fit_intercept": False},
+]
+
+
+def received(utility, router, X, **metadata):
+    """Utility of the chosen LLM, query by query."""
+    chosen = router.predict(X, **metadata)
+    return utility[chosen[:, None] == router.classes_]
+
+
+def one_fit(parameters, seed, cost_weight, train, test):
+    X, performance, cost = train
+    router = RadialRouterClassifier(
+        early_stopping=False, cost_weight=cost_weight, random_state=seed, **parameters
+    )
+    router.fit(X, performance, cost=cost)
+    X, performance, cost = test
+    return received(performance - cost_weight * cost, router, X)
+
+
+def train_rows(folder, encoder):
+    """Fully scored train rows, and the folds of the repeated cross-validation."""
+    data = load_routerbench(sorted(Path(folder).glob("*train*")))
+    scored = data.performance.notna().all(axis=1).to_numpy()
+    X = encoder.fit_transform(data.queries[scored])
+    performance, cost = data.performance[scored].to_numpy(), data.cost[scored].to_numpy()
+    tasks = data.tasks[scored]
+    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
+    return (X, performance, cost), tasks, list(folds.split(X, tasks))
+
+
+def synthetic(seed, encoder):
+    """Train rows with outcomes by lot, and test rows with the true probability of success."""
+    problem = make_routing_problem(N_TRAIN + N_TEST, random_state=seed)
+    X = encoder.fit_transform(problem.queries)
+    cost = np.broadcast_to(problem.cost, problem.performance.shape)
+    train = X[:N_TRAIN], problem.performance[:N_TRAIN], cost[:N_TRAIN]
+    return train, (X[N_TRAIN:], problem.success_probability[N_TRAIN:], cost[N_TRAIN:])
+
+
+def per_row(results, folds, n_rows):
+    """Mean over repetitions of what each row received."""
+    total = np.zeros(n_rows)
+    for values, (_, test) in zip(results, folds, strict=True):
+        total[test] += values
+    return total / 2
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder with RouterBench files")
+    arguments = parser.parse_args()
+    encoder = SentenceEncoder()
+    rows, tasks, folds = train_rows(arguments.data, encoder)
+    problems = [synthetic(seed, encoder) for seed in range(N_PROBLEMS)]
+
+    def take(part):
+        return tuple(array[part] for array in rows)
+
+    reference = {}
+    for cost_weight in COST_WEIGHTS:
+        values = []
+        for train, test in folds:
+            X, performance, cost = take(train)
+            router = BestPerTaskRouter(cost_weight=cost_weight)
+            router.fit(X, performance, cost=cost, tasks=tasks[train])
+            X, performance, cost = take(test)
+            utility = performance - cost_weight * cost
+            values.append(received(utility, router, X, tasks=tasks[test]))
+        reference[cost_weight] = per_row(values, folds, len(tasks))
+
+    heads = [f"{where}, α={a:g}" for where in ("train rows", "synthetic") for a in COST_WEIGHTS]
+    print(f"| {' | '.join(['RadialRouter with', *heads])} |")
+    print("|---|" + "---:|" * len(heads), flush=True)
+
+    def show(name, cells):
+        print(f"| {' | '.join([name, *cells])} |", flush=True)
+
+    singles = []
+    for cost_weight in COST_WEIGHTS:
+        scores = []
+        for (X, performance, cost), (X_test, expected, test_cost) in problems:
+            router = BestSingleRouter(cost_weight=cost_weight).fit(X, performance, cost=cost)
+            scores.append(received(expected - cost_weight * test_cost, router, X_test).mean())
+        singles.append(f"{np.mean(scores):.4f}")
+    per_task = [f"{reference[a].mean():.4f}" for a in COST_WEIGHTS]
+    show("(best LLM per task; best single LLM)", per_task + singles)
+
+    with parallel_config(inner_max_num_threads=1), Parallel(n_jobs=-1) as parallel:
+        for parameters in CANDIDATES:
+            cells = []
+            for cost_weight in COST_WEIGHTS:
+                results = parallel(
+                    delayed(one_fit)(parameters, seed, cost_weight, take(train), take(test))
+                    for seed, (train, test) in enumerate(folds)
+                )
+                scores = per_row(results, folds, len(tasks))
+                gain = scores - reference[cost_weight]
+                error = gain.std(ddof=1) / len(gain) ** 0.5
+                cells.append(f"{scores.mean():.4f} ({gain.mean():+.4f} ± {error:.4f})")
+            for cost_weight in COST_WEIGHTS:
+                results = parallel(
+                    delayed(one_fit)(parameters, seed, cost_weight, train, test)
+                    for seed, (train, test) in enumerate(problems)
+                )
+                cells.append(f"{np.mean(results):.4f}")
+            name = ", ".join(f"{key}={value}" for key, value in parameters.items())
+            show(name or "**its defaults**", cells)
+    print("\nIn brackets: less the best LLM per task, ± standard error over queries.")
+
+
+if __name__ == "__main__":
+    main()
