@@ -88,10 +88,16 @@ class RadialRouterClassifier(
     n_clusters : int, default=8
         Number of k-means clusters of the queries' embeddings; queries of the same cluster are
         positives of the contrastive loss, others negatives. At most the number of queries.
+    backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
+        The network between the query and the logits. "radial" is RadialFormer. The others are
+        there to compare with, as in the paper's ablation: "star" is Star-Transformer, in which
+        satellites also see their neighbours on a ring; "transformer" a standard one, in which
+        all LLMs see each other and the query; "mlp" a perceptron on each pair of query and LLM.
     n_layers : int, default=2
-        Layers of RadialFormer: with two, satellites learn of each other through the relay.
+        Layers of the backbone. With two, the satellites of RadialFormer learn of each other
+        through the relay.
     n_heads : int, default=4
-        Attention heads. Must divide `hidden_dim`.
+        Attention heads, not used by "mlp". Must divide `hidden_dim`.
     hidden_dim : int, default=64
         Width of relay, satellites and LLM embeddings.
     dropout : float, default=0.3
@@ -223,6 +229,7 @@ class RadialRouterClassifier(
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "contrastive_temperature": [Interval(Real, 0, None, closed="neither")],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "backbone": [StrOptions({"radial", "star", "transformer", "mlp"})],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "hidden_dim": [Interval(Integral, 1, None, closed="left")],
@@ -255,6 +262,7 @@ class RadialRouterClassifier(
         n_neighbors=20,
         contrastive_temperature=1.0,
         n_clusters=8,
+        backbone="radial",
         n_layers=2,
         n_heads=4,
         hidden_dim=64,
@@ -284,6 +292,7 @@ class RadialRouterClassifier(
         self.n_neighbors = n_neighbors
         self.contrastive_temperature = contrastive_temperature
         self.n_clusters = n_clusters
+        self.backbone = backbone
         self.n_layers = n_layers
         self.n_heads = n_heads
         self.hidden_dim = hidden_dim
@@ -438,7 +447,7 @@ class RadialRouterClassifier(
         if learner.encoder is not None:
             self.encoder_._set_weights(to_arrays(learner.encoder))
         self.n_iter_ = len(self.loss_curve_)
-        self.llm_embeddings_ = to_arrays(learner.network.radialformer)["llm_embeddings"]
+        self.llm_embeddings_ = to_arrays(learner.network.backbone)["llm_embeddings"]
 
     def _objective(self):
         from skrouter._training import Objective
@@ -485,6 +494,7 @@ class RadialRouterClassifier(
             "n_layers": self.n_layers,
             "n_heads": self.n_heads,
             "dropout": self.dropout,
+            "backbone": self.backbone,
         }
         network = RoutingNetwork(**self._architecture).to(queries.utility)
         if self.fit_intercept:

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skrouter.nn import RadialFormer, RoutingNetwork, contrastive_loss, kl_loss
+from skrouter.nn.backbones import BACKBONES
 
 
 class PlainRadialFormer(nn.Module):
@@ -28,9 +29,13 @@ class PlainRadialFormer(nn.Module):
         for layer in self.fast.layers:
             attend = self.attention(layer.satellite_attention)
             updated = []
-            for i in range(m.shape[0]):
+            n_llms = len(m)
+            for i in range(n_llms):
                 s_i = satellites[:, i]
-                context = torch.stack([s_i, m[i].expand_as(s_i), relay], dim=1)
+                context = [s_i, m[i].expand_as(s_i), relay]
+                if layer.ring:
+                    context += [satellites[:, i - 1], satellites[:, (i + 1) % n_llms]]
+                context = torch.stack(context, dim=1)
                 answer = attend(s_i[:, None], context)[:, 0]
                 updated.append(layer.satellite_norm(F.relu(answer)))
             satellites = torch.stack(updated, dim=1)
@@ -42,11 +47,12 @@ class PlainRadialFormer(nn.Module):
         return self.fast.head(satellites).squeeze(-1)
 
 
+@pytest.mark.parametrize("ring", [False, True])
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("n_llms", [1, 2, 11, 100])
-def test_radialformer_is_the_equations(n_llms, n_layers):
+def test_radialformer_is_the_equations(n_llms, n_layers, ring):
     torch.manual_seed(0)
-    fast = RadialFormer(n_llms, 24, n_layers, 4).double().eval()
+    fast = RadialFormer(n_llms, 24, n_layers, 4, ring=ring).double().eval()
     for parameter in fast.parameters():  # biases too must take part
         nn.init.normal_(parameter, std=0.5)
     relay = torch.randn(5, 24, dtype=torch.float64)
@@ -54,8 +60,29 @@ def test_radialformer_is_the_equations(n_llms, n_layers):
     torch.testing.assert_close(fast(relay), plain(relay), rtol=0, atol=1e-10)
 
 
-def test_all_weights_of_the_network_are_trained():
-    network = RoutingNetwork(6, 3, 8, 3, 2, 0.0)
+@pytest.mark.parametrize("backbone", ["radial", "transformer", "mlp"])
+def test_the_order_of_the_llms_does_not_matter(backbone):
+    torch.manual_seed(0)
+    network = BACKBONES[backbone](5, 8, 2, 2).eval()
+    relay, order = torch.randn(4, 8), torch.tensor([3, 0, 4, 1, 2])
+    before = network(relay)
+    network.llm_embeddings.data = network.llm_embeddings[order].data
+    torch.testing.assert_close(network(relay), before[:, order])
+
+
+def test_only_in_a_perceptron_llms_do_not_know_of_each_other():
+    relay = torch.randn(4, 8)
+    for backbone, network in BACKBONES.items():
+        network = network(3, 8, 2, 2).eval()
+        before = network(relay)
+        network.llm_embeddings.data[0] += 1.0
+        moved = (network(relay)[:, 1:] - before[:, 1:]).abs().max() > 1e-6
+        assert moved == (backbone != "mlp"), backbone
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_all_weights_of_the_network_are_trained(backbone):
+    network = RoutingNetwork(6, 3, 8, 3, 2, 0.0, backbone)
     logits, _ = network(torch.randn(4, 6))
     logits.square().sum().backward()
     for name, parameter in network.named_parameters():
@@ -63,8 +90,9 @@ def test_all_weights_of_the_network_are_trained():
         assert parameter.grad.abs().sum() > 0 or name.endswith("head.2.bias"), name
 
 
-def test_network_starts_at_its_intercept():
-    network = RoutingNetwork(6, 3, 8, 2, 2, 0.5).eval()
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_network_starts_at_its_intercept(backbone):
+    network = RoutingNetwork(6, 3, 8, 2, 2, 0.5, backbone).eval()
     network.intercept.copy_(torch.tensor([0.0, -1.0, 2.0]))
     network.start_at_intercept()
     torch.testing.assert_close(network(torch.randn(4, 6))[0], network.intercept.expand(4, 3))

@@ -95,6 +95,18 @@ def test_routes_by_the_query_and_by_the_cost(fitted, numbers):
     assert 2 not in fitted.predict(X)
 
 
+@pytest.mark.parametrize("backbone", ["star", "transformer", "mlp"])
+def test_every_backbone_learns_and_is_saved(backbone, numbers):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(
+        backbone=backbone, max_iter=20, early_stopping=False, device="cpu", random_state=0
+    )
+    router.set_params(cost_weight=0.05).fit(X, performance, cost=cost)
+    assert router.score(X, performance, cost=cost) > 0.85
+    again = pickle.loads(pickle.dumps(router))
+    np.testing.assert_array_equal(again.predict_proba(X), router.predict_proba(X))
+
+
 def test_cost_weight_zero_prefers_performance(numbers):
     X, performance, cost = numbers
     router = RadialRouterClassifier(cost_weight=0.0, random_state=0).fit(X, performance, cost=cost)

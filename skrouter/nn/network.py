@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from skrouter.nn.radialformer import RadialFormer
+from skrouter.nn.backbones import BACKBONES
 
 
 class RoutingNetwork(nn.Module):
-    """Query projection and RadialFormer.
+    """Query projection and RadialFormer, or another backbone.
 
     The embedding is standardised with fixed statistics and projected to ``h_q``, the relay
     of the RadialFormer. With a frozen encoder this projection is what the contrastive loss
@@ -21,6 +21,8 @@ class RoutingNetwork(nn.Module):
         Size of the pool.
     dim, n_layers, n_heads, dropout
         See :class:`RadialFormer`.
+    backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
+        "radial" is :class:`RadialFormer`, the others stand in its place for comparison.
 
     Attributes
     ----------
@@ -30,7 +32,7 @@ class RoutingNetwork(nn.Module):
         Added to the logits; 0 until set.
     """
 
-    def __init__(self, n_features, n_llms, dim, n_layers, n_heads, dropout):
+    def __init__(self, n_features, n_llms, dim, n_layers, n_heads, dropout, backbone="radial"):
         super().__init__()
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
@@ -38,7 +40,7 @@ class RoutingNetwork(nn.Module):
         self.query_projection = nn.Linear(n_features, dim)
         self.query_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
-        self.radialformer = RadialFormer(n_llms, dim, n_layers, n_heads, dropout)
+        self.backbone = BACKBONES[backbone](n_llms, dim, n_layers, n_heads, dropout)
 
     def represent(self, embeddings):
         """Query representations ``h_q``.
@@ -79,9 +81,9 @@ class RoutingNetwork(nn.Module):
         states : tensor of shape (n_queries, dim)
         """
         states = self.represent(embeddings)
-        return self.radialformer(self.dropout(states)) + self.intercept, states
+        return self.backbone(self.dropout(states)) + self.intercept, states
 
     def start_at_intercept(self):
         """Make the logits equal the intercept until training moves them away."""
-        nn.init.zeros_(self.radialformer.head[-1].weight)
-        nn.init.zeros_(self.radialformer.head[-1].bias)
+        nn.init.zeros_(self.backbone.head[-1].weight)
+        nn.init.zeros_(self.backbone.head[-1].bias)

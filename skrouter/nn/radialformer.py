@@ -59,10 +59,14 @@ class RadialLayer(nn.Module):
     relay_update : bool
         Whether the relay is updated. Nothing reads the relay after the last layer, so there
         the update is left out and has no weights.
+    ring : bool, default=False
+        Whether satellite i also attends to its neighbours on a ring, ``s_(i-1)`` and
+        ``s_(i+1)``, as in Star-Transformer (arXiv 1902.09113).
     """
 
-    def __init__(self, dim, n_heads, dropout, relay_update):
+    def __init__(self, dim, n_heads, dropout, relay_update, ring=False):
         super().__init__()
+        self.ring = ring
         self.satellite_attention = _HeadwiseAttention(dim, n_heads)
         self.satellite_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
@@ -93,12 +97,12 @@ class RadialLayer(nn.Module):
         key_m, value_m = attention.project(llms, _KEY_VALUE)
         key_r, value_r = attention.project(relay.unsqueeze(1), _KEY_VALUE)
         query = query / math.sqrt(query.shape[-1])
-        from_self = (query * key_s).sum(-1)
-        from_llm = (query * key_m).sum(-1)
-        from_relay = (query * key_r).sum(-1)
-        logits = torch.stack(torch.broadcast_tensors(from_self, from_llm, from_relay), dim=-1)
-        share = logits.softmax(-1).unsqueeze(-1)
-        heads = share[..., 0, :] * value_s + share[..., 1, :] * value_m + share[..., 2, :] * value_r
+        context = [(key_s, value_s), (key_m, value_m), (key_r, value_r)]
+        if self.ring:
+            context += [(key_s.roll(by, -3), value_s.roll(by, -3)) for by in (1, -1)]
+        logits = [(query * key).sum(-1) for key, _ in context]
+        shares = torch.stack(torch.broadcast_tensors(*logits)).softmax(0).unsqueeze(-1)
+        heads = sum(share * value for share, (_, value) in zip(shares, context, strict=True))
         satellites = self.satellite_norm(F.relu(attention.merge(heads)))
         satellites = self.dropout(satellites)
         if self.relay_attention is None:
@@ -114,6 +118,11 @@ class RadialLayer(nn.Module):
         heads = torch.einsum("bhn,bnhd->bhd", share, values)
         relay = self.dropout(self.relay_norm(F.relu(attention.merge(heads))))
         return relay, satellites
+
+
+def make_head(dim):
+    """The MLP, shared by all LLMs, that turns a state into a logit."""
+    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
 
 
 class RadialFormer(nn.Module):
@@ -132,6 +141,8 @@ class RadialFormer(nn.Module):
         Rounds of messages and attention heads.
     dropout : float
         Dropped share of every new state, while training.
+    ring : bool, default=False
+        Whether satellites also see their neighbours on a ring: Star-Transformer.
 
     Attributes
     ----------
@@ -139,16 +150,16 @@ class RadialFormer(nn.Module):
         The learned ``m_i``.
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, ring=False):
         super().__init__()
         # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
         # states in every context.
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
         self.layers = nn.ModuleList(
-            RadialLayer(dim, n_heads, dropout, relay_update=layer < n_layers - 1)
+            RadialLayer(dim, n_heads, dropout, layer < n_layers - 1, ring)
             for layer in range(n_layers)
         )
-        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
+        self.head = make_head(dim)
 
     def forward(self, relay):
         """Score every LLM on every query.

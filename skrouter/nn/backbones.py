@@ -1,0 +1,92 @@
+"""Networks that could stand in RadialFormer's place, to find out what its star is worth."""
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from skrouter.nn.radialformer import RadialFormer, make_head
+
+
+class PoolTransformer(nn.Module):
+    """A standard Transformer over the query and all LLMs, ``[h_q; m_1; ...; m_n]``.
+
+    Everything attends to everything, without positions; one MLP turns the last state of each LLM
+    into a logit.
+
+    Parameters
+    ----------
+    n_llms : int
+        Size of the pool.
+    dim : int
+        Width of all states. The feed-forward parts are four times as wide, as is usual.
+    n_layers, n_heads : int
+        Layers and attention heads.
+    dropout : float
+        Of :class:`torch.nn.TransformerEncoderLayer`.
+
+    Attributes
+    ----------
+    llm_embeddings : Parameter of shape (n_llms, dim)
+    """
+
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+        super().__init__()
+        self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
+        layer = nn.TransformerEncoderLayer(dim, n_heads, 4 * dim, dropout, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
+        self.head = make_head(dim)
+
+    def forward(self, relay):
+        """Logits of shape (n_queries, n_llms) of query representations (n_queries, dim)."""
+        llms = self.llm_embeddings.expand(len(relay), -1, -1)
+        states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1))
+        return self.head(states[:, 1:]).squeeze(-1)
+
+
+class PairMLP(nn.Module):
+    """A multi-layer perceptron on each pair ``[h_q; m_i]``: no LLM knows of the others.
+
+    Parameters
+    ----------
+    n_llms : int
+        Size of the pool.
+    dim : int
+        Width of all layers.
+    n_layers : int
+        Hidden layers ``LayerNorm(ReLU(.))`` before the head.
+    n_heads : int
+        Not used: there is no attention.
+    dropout : float
+        Dropped share of every hidden state, while training.
+
+    Attributes
+    ----------
+    llm_embeddings : Parameter of shape (n_llms, dim)
+    """
+
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+        super().__init__()
+        self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
+        layers = []
+        for layer in range(n_layers):
+            width = dim if layer else 2 * dim
+            layers += [nn.Linear(width, dim), nn.ReLU(), nn.LayerNorm(dim), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers)
+        self.head = make_head(dim)
+
+    def forward(self, relay):
+        """Logits of shape (n_queries, n_llms) of query representations (n_queries, dim)."""
+        shape = (len(relay), len(self.llm_embeddings), -1)
+        pairs = torch.cat(
+            [relay.unsqueeze(1).expand(shape), self.llm_embeddings.expand(shape)], dim=-1
+        )
+        return self.head(self.layers(pairs)).squeeze(-1)
+
+
+BACKBONES = {
+    "radial": RadialFormer,
+    "star": partial(RadialFormer, ring=True),
+    "transformer": PoolTransformer,
+    "mlp": PairMLP,
+}
