@@ -123,7 +123,7 @@ def main():
     per_task = [f"{reference[a].mean():.4f}" for a in COST_WEIGHTS]
     show("(best LLM per task; best single LLM)", per_task + singles)
 
-    with parallel_config(inner_max_num_threads=1), Parallel(n_jobs=-1) as parallel:
+    with parallel_config("loky", inner_max_num_threads=1), Parallel(n_jobs=-1) as parallel:
         for parameters in CANDIDATES:
             cells = []
             for cost_weight in COST_WEIGHTS:

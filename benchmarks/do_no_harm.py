@@ -79,7 +79,8 @@ def main():
             singles = utility[N_TRAIN:].mean(axis=0)
             best_of_train = utility[:N_TRAIN].mean(axis=0).argmax()
             losses.append([score - singles[best_of_train], score - singles.max()])
-        by_train, by_test = np.mean(losses, axis=0)
+        # Rounded, and + 0.0, so that rounding errors do not print as "-0.0000".
+        by_train, by_test = np.mean(losses, axis=0).round(4) + 0.0
         print(f"| {name} | {by_train:+.4f} | {by_test:+.4f} |")
 
 
