@@ -62,7 +62,6 @@ def expected_failures(router):
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
