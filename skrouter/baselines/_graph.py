@@ -1,7 +1,7 @@
 """GraphRouter: messages on a graph of queries and LLMs, and prediction of its edges."""
 
-import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from numbers import Integral, Real
 
 import numpy as np
@@ -52,8 +52,9 @@ class GraphRouter(BaseRouter):
     batch_size : int or None, default=1024
         Queries per step; the graph of a step is that of their edges. It bounds the memory. None
         takes all at once.
-    max_iter : int, default=100
-        Number of epochs.
+    max_iter : int, default=50
+        Number of epochs. With the learning rate it was chosen on problems of
+        :func:`~skrouter.datasets.make_routing_problem` of 300 and 800 queries; more fit noise.
     encoder : str or transformer, default="all-MiniLM-L6-v2"
         Turns text into embeddings: the name or path of a sentence-transformers model, a
         :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
@@ -121,8 +122,8 @@ class GraphRouter(BaseRouter):
     - An LLM needs at least one outcome at `fit`, as in all routers here. The paper's routing to
       LLMs that were never seen is not offered.
 
-    Nothing holds it at the best single LLM. Training is in float64 on the CPU, as the network is
-    small.
+    Nothing holds it at the best single LLM: where there is nothing to learn it falls below it.
+    Training is in float64 on the CPU, as the network is small.
 
     References
     ----------
@@ -162,7 +163,7 @@ class GraphRouter(BaseRouter):
         learning_rate=3e-3,
         weight_decay=0.01,
         batch_size=1024,
-        max_iter=100,
+        max_iter=50,
         encoder="all-MiniLM-L6-v2",
         cost_weight=0.02,
         llm_names=None,
@@ -182,7 +183,7 @@ class GraphRouter(BaseRouter):
         self.random_state = random_state
 
     def _check_parameters(self, X, text):
-        _require_torch_geometric()
+        _graph_module()
         if self.llm_descriptions is None:
             return
         if not text:
@@ -205,8 +206,6 @@ class GraphRouter(BaseRouter):
         import torch
 
         from skrouter._training import one_thread, seeded
-
-        _require_torch_geometric()
         from skrouter.nn.graph import GraphNetwork
 
         used = data.sample_weight > 0
@@ -328,13 +327,10 @@ def _edge_features(performance, cost, observed):
     return np.stack(features, axis=2)
 
 
-def _require_torch_geometric():
-    """Import torch-geometric, or say how to install it."""
+def _graph_module():
+    """Import what needs torch-geometric, or say how to install it."""
     try:
-        with warnings.catch_warnings():
-            # On import it calls parts of torch that are on their way out.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import torch_geometric.nn  # noqa: F401
+        return import_module("skrouter.nn.graph")
     except ImportError as error:
         raise ImportError(
             'GraphRouter needs torch-geometric: pip install "skrouter[graph]"'

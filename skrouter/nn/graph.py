@@ -1,12 +1,17 @@
 """A bipartite graph of queries and LLMs, with outcomes on its edges. Needs torch-geometric."""
 
 import math
+import warnings
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch_geometric.nn import MessagePassing
+
+with warnings.catch_warnings():
+    # On import torch-geometric calls parts of torch that are on their way out.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from torch_geometric.nn import MessagePassing
 
 
 class Edges(NamedTuple):
