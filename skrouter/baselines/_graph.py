@@ -26,6 +26,7 @@ class GraphRouter(BaseRouter):
         h_j \leftarrow U h_j + \frac{1}{|N_j|} \sum_{i \in N_j}
         \mathrm{relu}\big(V q_i \odot (E f_{ij} + c)\big).
 
+    Between two rounds are a linear layer on the queries and a ReLU on both kinds of nodes.
     The utility of an edge is predicted as :math:`\hat u_{ij} = q_i^\top h_j / \sqrt{d}`, up to
     scale. In every step a part of the edges is hidden: messages pass along the others only, and
     the loss is the squared error on the hidden ones, so that no edge tells its own outcome. After
@@ -54,7 +55,8 @@ class GraphRouter(BaseRouter):
         takes all at once.
     max_iter : int, default=50
         Number of epochs. With the learning rate it was chosen on problems of
-        :func:`~skrouter.datasets.make_routing_problem` of 300 and 800 queries; more fit noise.
+        :func:`~skrouter.datasets.make_routing_problem` of 300 and 800 queries, on
+        which twice as many gained nothing.
     encoder : str or transformer, default="all-MiniLM-L6-v2"
         Turns text into embeddings: the name or path of a sentence-transformers model, a
         :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
@@ -99,8 +101,9 @@ class GraphRouter(BaseRouter):
 
     Notes
     -----
-    The graph, the hidden edges, the two rounds of messages and a prediction from the query before
-    and the LLM after them are those of the paper and its code. Choices that are ours:
+    The graph without its task nodes, the hidden edges, the two rounds of messages, and a prediction
+    from the query before and the LLM after them are those of the authors' code. Choices that are
+    ours:
 
     - There are no task nodes, as routers here are not told the tasks.
     - **Queries get no messages**, in training as later, so that a new query, without any outcome,
