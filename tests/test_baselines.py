@@ -26,6 +26,7 @@ from skrouter.baselines import (
     BestSingleRouter,
     CosineClassifierRouter,
     FrugalGPTRouter,
+    GraphRouter,
     HybridLLMRouter,
     KNNRouter,
     LinearRouter,
@@ -47,11 +48,19 @@ LEARNED = [
     MLPRouter(**QUICK),
     CosineClassifierRouter(16, **QUICK, max_iter=20),
     RouterDCRouter(16, **QUICK, n_best=1, max_iter=20),
+    GraphRouter(16, **QUICK, max_iter=50),
 ]
 # Learned as well, but of a pool they do not call every LLM, or several on one query.
 OTHER = [HybridLLMRouter(random_state=0), FrugalGPTRouter(random_state=0)]
 BLIND = [BestSingleRouter(), RandomRouter(random_state=0), ZeroRouter(random_state=0)]
 ALL = [*BLIND, BestPerTaskRouter(), *LEARNED, *OTHER]
+
+
+@pytest.fixture(autouse=True)
+def skip_without_torch_geometric(request):
+    parameters = getattr(request.node, "callspec", None)
+    if parameters and any(isinstance(x, GraphRouter) for x in parameters.params.values()):
+        pytest.importorskip("torch_geometric")
 
 
 class BestPerSign(BestPerTaskRouter):
@@ -96,6 +105,9 @@ def expected_failures(router):
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, RouterDCRouter):
         reason = "positives and negatives are drawn from the rows, of which repeated ones make more"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
+    if isinstance(router, GraphRouter):
+        reason = "edges are hidden at random, those of repeated rows one by one"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, HybridLLMRouter | FrugalGPTRouter):
         reason = "thresholds are chosen by folds, into which repeated rows fall one by one"
@@ -413,6 +425,9 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (CosineClassifierRouter(batch_size=0), "batch_size"),
         (RouterDCRouter(n_best=0), "n_best"),
         (RouterDCRouter(contrastive_weight=-1), "contrastive_weight"),
+        (GraphRouter(n_layers=0), "n_layers"),
+        (GraphRouter(hidden_share=1.0), "hidden_share"),
+        (GraphRouter(llm_descriptions=["large"]), "llm_descriptions"),
         (FrugalGPTRouter(max_length=4), "max_length"),
         (FrugalGPTRouter(budget=0), "budget"),
         (HybridLLMRouter(labels="soft"), "labels"),

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skrouter.baselines import (
     CosineClassifierRouter,
     FrugalGPTRouter,
+    GraphRouter,
     HybridLLMRouter,
     MLPRouter,
     RouterDCRouter,
@@ -41,7 +42,8 @@ def numbers():
 
 
 def test_baselines_are_imported_without_torch():
-    code = "import sys, skrouter.baselines; assert not {'torch', 'transformers'} & set(sys.modules)"
+    heavy = {"torch", "torch_geometric", "transformers"}
+    code = f"import sys, skrouter.baselines; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
@@ -441,3 +443,236 @@ def test_cascade_of_one_is_the_best_single_llm(numbers):
     utility = (performance - 0.02 * cost).mean(axis=0)
     assert set(router.predict(X)) == {utility.argmax()}
     assert router.score(X, performance, cost) == pytest.approx(utility.max())
+
+
+# GraphRouter
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """The module that needs torch-geometric."""
+    pytest.importorskip("torch_geometric")
+    from skrouter.nn import graph
+
+    return graph
+
+
+@pytest.fixture
+def network(graph):
+    """A network on 3 LLMs of known features, and all edges of 5 queries."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = graph.GraphNetwork(4, torch.randn(3, 6), 3, 2, 8, 2).double()
+        network.llm_features = network.llm_features.double()
+        X = torch.randn(5, 4, dtype=torch.float64)
+        index = torch.cartesian_prod(torch.arange(5), torch.arange(3)).T
+        features, weight = torch.rand(15, 2).double(), torch.rand(15).double() + 0.5
+    return network, X, graph.Edges(index, features, weight)
+
+
+def as_array(linear, x):
+    return x @ linear.weight.detach().numpy().T + linear.bias.detach().numpy()
+
+
+def test_graph_messages_are_those_of_a_slow_version(network):
+    network, X, edges = network
+    edges = edges.take(torch.arange(15) != 4)
+    queries = as_array(network.query, X.numpy())
+    llms = as_array(network.llm, network.llm_features.numpy())
+    for number, convolve in enumerate(network.rounds):
+        if number:
+            queries = np.maximum(as_array(network.between[number - 1], queries), 0)
+            llms = np.maximum(llms, 0)
+        new = as_array(convolve.own, llms)
+        for j in range(3):
+            messages, weights = [], []
+            for (i, llm), features, weight in zip(edges.index.T.tolist(), *edges[1:], strict=True):
+                if llm == j:
+                    gate = as_array(convolve.gate, features.numpy())
+                    messages.append(
+                        np.maximum(as_array(convolve.message_of_query, queries[i]) * gate, 0)
+                    )
+                    weights.append(weight.item())
+            new[j] += np.average(messages, axis=0, weights=weights)
+        llms = new
+    states = network.llm_states(X, edges).detach().numpy()
+    np.testing.assert_allclose(states, llms, rtol=1e-10, atol=1e-12)
+    predicted = network(X, edges, torch.tensor([[2], [1]])).item()
+    assert predicted == pytest.approx(as_array(network.query, X[2].numpy()) @ llms[1] / np.sqrt(8))
+
+
+def test_a_hidden_edge_does_not_tell_its_outcome(network):
+    network, X, edges = network
+    hidden, visible = torch.tensor([4, 9]), torch.tensor([e for e in range(15) if e not in (4, 9)])
+    asked = edges.index[:, hidden]
+
+    def predict(change):
+        features = edges.features.clone()
+        features[change] += 1.0
+        return network(X, edges._replace(features=features).take(visible), asked)
+
+    before = predict([])
+    assert torch.equal(predict([4]), before) and torch.equal(predict([4, 9]), before)
+    # Edge 1 is to the LLM of edge 4, edge 0 to that of edge 9.
+    assert (predict([1])[0] != before[0]) and (predict([1])[1] == before[1])
+    assert (predict([0])[0] == before[0]) and (predict([0])[1] != before[1])
+
+
+def test_an_llm_without_visible_edges_keeps_its_own_state(network):
+    network, X, edges = network
+    states = network.llm_states(X, edges.take(edges.index[1] != 2))
+    nothing = network.llm_states(X, edges.take(torch.zeros(15, dtype=torch.bool)))
+    assert torch.isfinite(states).all()
+    assert torch.equal(states[2], nothing[2]) and not torch.equal(states[1], nothing[1])
+
+
+@pytest.mark.parametrize("n_edges, rate, n_hidden", [(10, 0.5, 5), (10, 0.01, 1), (1, 0.3, 1)])
+def test_edges_are_either_hidden_or_visible(graph, n_edges, rate, n_hidden):
+    hidden, visible = graph.hide(n_edges, rate)
+    assert len(hidden) == n_hidden
+    assert sorted([*hidden.tolist(), *visible.tolist()]) == list(range(n_edges))
+
+
+@pytest.fixture
+def spied(graph, monkeypatch):
+    """What the network is given in training, and the network."""
+    calls, made = [], []
+
+    class Spy(graph.GraphNetwork):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+        def forward(self, embeddings, visible, asked):
+            calls.append((embeddings, visible, asked))
+            return super().forward(embeddings, visible, asked)
+
+    monkeypatch.setattr(graph, "GraphNetwork", Spy)
+    return calls, made
+
+
+def test_every_step_hides_edges_and_missing_outcomes_are_no_edges(spied, numbers):
+    X, performance, cost = numbers
+    performance = performance.copy()
+    performance[:30, 1] = np.nan
+    weight = np.ones(120)
+    weight[50:60] = 0
+    router = GraphRouter(8, hidden_share=0.25, batch_size=64, max_iter=3, random_state=0)
+    router.fit(X, performance, cost, weight)
+    calls, _ = spied
+    assert len(calls) == 3 * 2
+    n_edges = 0
+    for _, visible, asked in calls:
+        shown, hidden = (set(map(tuple, e.T.tolist())) for e in (visible.index, asked))
+        assert not shown & hidden
+        n_edges += len(shown) + len(hidden)
+        assert len(hidden) == pytest.approx(0.25 * (len(shown) + len(hidden)), abs=1)
+    assert n_edges == 3 * (110 * 3 - 30)
+
+
+def test_graph_predictions_are_those_of_the_network_on_the_training_graph(spied, numbers, graph):
+    X, performance, cost = numbers
+    router = GraphRouter(8, max_iter=3, random_state=0).fit(X, performance, cost)
+    utility = performance - 0.02 * cost
+    (network,) = spied[1]
+    index = torch.cartesian_prod(torch.arange(120), torch.arange(3)).T
+    scaled = torch.tensor((X - X.mean(axis=0)) / X.std(axis=0))
+    # Performance is 0 or 1 already.
+    share = np.broadcast_to((cost - 0.5) / 19.5, (120, 3))
+    features = torch.tensor(np.stack([performance, share], axis=2)).reshape(-1, 2)
+    edges = graph.Edges(index, features, torch.ones(360, dtype=torch.float64))
+    expected = network(scaled, edges, index).detach().numpy().reshape(120, 3)
+    np.testing.assert_allclose(
+        router.decision_function(X), expected * utility.std() + utility.mean(), atol=1e-10
+    )
+
+
+def test_graph_weight_of_zero_is_no_query(graph, numbers):
+    X, performance, cost = numbers
+    kept = X[:, 1] > 0
+    masked = GraphRouter(8, max_iter=3, random_state=0).fit(X, performance, cost, kept)
+    alone = GraphRouter(8, max_iter=3, random_state=0).fit(X[kept], performance[kept], cost)
+    np.testing.assert_array_equal(masked.decision_function(X), alone.decision_function(X))
+    heavy = clone(alone).fit(X, performance, cost, 1 + 9.0 * kept).decision_function(X)
+    plain = clone(alone).fit(X, performance, cost).decision_function(X)
+    assert np.abs(heavy - plain).max() > 1e-3
+
+
+def test_descriptions_make_the_nodes_of_llms(graph, tiny_encoder_path):
+    data = make_routing_problem(60, n_llms=3, random_state=0)
+    names = data.llm_names
+    plain = GraphRouter(8, max_iter=3, encoder=tiny_encoder_path, llm_names=names, random_state=0)
+
+    def states(descriptions):
+        router = clone(plain).set_params(llm_descriptions=descriptions)
+        return router.fit(list(data.queries), data.performance, data.cost).llm_states_
+
+    texts = dict.fromkeys([*names, "another"], "write a poem")
+    texts[names[0]] = "prove the theorem"
+    first = states(texts)
+    np.testing.assert_array_equal(states(dict(texts)), first)
+    other = states({**texts, names[2]: "compute an integral in python"})
+    assert np.abs(other - first).max(axis=1).min() > 1e-6
+    # Without descriptions the names are read.
+    np.testing.assert_array_equal(states(None), states({name: str(name) for name in names}))
+
+
+def test_only_the_described_llm_changes_before_training(network):
+    network, X, edges = network
+    before = network.llm_states(X, edges)
+    network.llm_features[2] += 1.0
+    changed = (network.llm_states(X, edges) != before).any(dim=1)
+    assert changed.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "X, descriptions, message",
+    [
+        ([[0.0], [1.0]], {"a": "small", "b": "large"}, "X holds ready embeddings"),
+        (["x", "y"], {"a": "small", "c": "large"}, r"no text for \['b'\]"),
+        (["x", "y"], {"a": "small", "b": None}, r"llm_descriptions\['b'\] must be a str"),
+    ],
+)
+def test_descriptions_that_cannot_be_read_are_refused(graph, X, descriptions, message):
+    router = GraphRouter(
+        llm_descriptions=descriptions, llm_names=["a", "b"], encoder="no-such-model"
+    )
+    with pytest.raises(ValueError, match=message):
+        router.fit(X, [[0.0, 1.0], [1.0, 0.0]])
+
+
+def test_without_torch_geometric_it_says_how_to_install_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "skrouter.nn.graph", raising=False)
+    monkeypatch.setitem(sys.modules, "torch_geometric.nn", None)
+    with pytest.raises(ImportError, match=r'pip install "skrouter\[graph\]"'):
+        GraphRouter(encoder="no-such-model").fit(["a", "b"], [[0.0, 1.0], [1.0, 0.0]])
+
+
+def test_unknown_costs_are_features_at_the_mean_where_they_do_not_count(graph, numbers):
+    X, performance, cost = numbers
+    router = GraphRouter(8, cost_weight=0, max_iter=3, random_state=0)
+    unknown = np.tile(cost, (120, 1))
+    unknown[:, 2] = np.nan
+    mean = np.tile([*cost[:2], cost[:2].mean()], (120, 1))
+    np.testing.assert_allclose(
+        clone(router).fit(X, performance, unknown).decision_function(X),
+        clone(router).fit(X, performance, mean).decision_function(X),
+    )
+    none = np.full((120, 3), np.nan)
+    assert np.isfinite(clone(router).fit(X, performance, none).decision_function(X)).all()
+
+
+def test_a_fitted_graph_router_predicts_without_torch(graph, numbers, tmp_path):
+    X, performance, cost = numbers
+    state = torch.get_rng_state()
+    router = GraphRouter(8, max_iter=3, random_state=0).fit(X, performance, cost)
+    assert torch.equal(torch.get_rng_state(), state)
+    (tmp_path / "router.pkl").write_bytes(pickle.dumps((router, X, router.predict(X))))
+    code = (
+        "import pickle, sys; router, X, chosen = pickle.load(open(sys.argv[1], 'rb'));"
+        "assert (router.predict(X) == chosen).all();"
+        "assert not {'torch', 'torch_geometric'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "router.pkl")], check=True, timeout=120
+    )

@@ -4,6 +4,7 @@ from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
 from skrouter.baselines._cosine_classifier import CosineClassifierRouter
 from skrouter.baselines._frugalgpt import FrugalGPTRouter
+from skrouter.baselines._graph import GraphRouter
 from skrouter.baselines._hybrid import HybridLLMRouter
 from skrouter.baselines._knn import KNNRouter
 from skrouter.baselines._linear import LinearRouter
@@ -19,6 +20,7 @@ __all__ = [
     "BestSingleRouter",
     "CosineClassifierRouter",
     "FrugalGPTRouter",
+    "GraphRouter",
     "HybridLLMRouter",
     "KNNRouter",
     "LinearRouter",

@@ -1,0 +1,340 @@
+"""GraphRouter: messages on a graph of queries and LLMs, and prediction of its edges."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+
+from skrouter._base import BaseRouter, _check_embeddings
+
+
+class GraphRouter(BaseRouter):
+    r"""GraphRouter: a graph of queries and LLMs, whose edges are predicted.
+
+    Queries and LLMs are the nodes of a bipartite graph; an observed outcome is an edge, with the
+    performance :math:`P_{ij}` and the cost :math:`C_{ij}` as its features :math:`f_{ij}` [1]_. A
+    query node is :math:`q_i = W e_i + b` for the embedding :math:`e_i` of the query; an LLM node
+    begins as a linear function of the embedding of its description, and then gets `n_layers`
+    rounds of messages from the queries that it has an edge to,
+
+    .. math::
+
+        h_j \leftarrow U h_j + \frac{1}{|N_j|} \sum_{i \in N_j}
+        \mathrm{relu}\big(V q_i \odot (E f_{ij} + c)\big).
+
+    Between two rounds are a linear layer on the queries and a ReLU on both kinds of nodes.
+    The utility of an edge is predicted as :math:`\hat u_{ij} = q_i^\top h_j / \sqrt{d}`, up to
+    scale. In every step a part of the edges is hidden: messages pass along the others only, and
+    the loss is the squared error on the hidden ones, so that no edge tells its own outcome. After
+    training, messages pass along all training edges once, and the LLM nodes are kept.
+
+    Parameters
+    ----------
+    hidden_dim : int, default=64
+        Width :math:`d` of the nodes, as in :class:`~skrouter.RadialRouterClassifier`.
+    n_layers : int, default=2
+        Rounds of messages, as in the authors' code.
+    hidden_share : float, default=0.5
+        Share of the edges that is hidden in a step, strictly between 0 and 1. At one half there
+        is as much to learn from as to pass messages along.
+    llm_descriptions : mapping of name to str, default=None
+        A text for each LLM, such as its size, its maker and what it is good at, which the fitted
+        encoder turns into the features of its node. For routers on text only. Names of LLMs that
+        are not in the pool are ignored. None takes the name of the LLM for its description if the
+        queries are text, and learns a vector for each LLM if they are ready embeddings.
+    learning_rate : float, default=3e-3
+        Learning rate of AdamW.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    batch_size : int or None, default=1024
+        Queries per step; the graph of a step is that of their edges. It bounds the memory. None
+        takes all at once.
+    max_iter : int, default=50
+        Number of epochs. With the learning rate it was chosen on problems of
+        :func:`~skrouter.datasets.make_routing_problem` of 300 and 800 queries, on
+        which twice as many gained nothing.
+    encoder : str or transformer, default="all-MiniLM-L6-v2"
+        Turns text into embeddings: the name or path of a sentence-transformers model, a
+        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
+        ready embeddings.
+    cost_weight : float, default=0.02
+        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
+        The default is the RadialRouter paper's "balance" scenario. It is used in training:
+        another one needs a new fit.
+    llm_names : sequence of str, default=None
+        Names of the LLMs, for a `y` that carries none.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, the order of queries, and the hidden edges. The global random states
+        are not touched.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_llms,)
+        Names of the LLMs.
+    n_features_in_ : int
+        Length of an embedding.
+    encoder_ : transformer
+        The fitted encoder, if fitted on text.
+    projection_ : ndarray of shape (n_features, hidden_dim)
+        The matrix :math:`W`, transposed, for embeddings as they come.
+    intercept_ : ndarray of shape (hidden_dim,)
+        The vector :math:`b`.
+    llm_states_ : ndarray of shape (n_llms, hidden_dim)
+        The vectors :math:`h_j` after messages along all training edges, over :math:`\sqrt{d}` and
+        times the scale of the utilities.
+    offset_ : float
+        Mean utility of the training edges, which is added to every prediction.
+    n_iter_ : int
+        Number of epochs.
+    loss_curve_ : list of float
+        Mean loss on hidden edges of each epoch, for utilities of mean 0 and variance 1.
+
+    Raises
+    ------
+    ImportError
+        In `fit`, if torch-geometric is not there: ``pip install "skrouter[graph]"``. A fitted
+        router predicts without it, and without torch.
+
+    Notes
+    -----
+    The graph without its task nodes, the hidden edges, the two rounds of messages, and a prediction
+    from the query before and the LLM after them are those of the authors' code. Choices that are
+    ours:
+
+    - There are no task nodes, as routers here are not told the tasks.
+    - **Queries get no messages**, in training as later, so that a new query, without any outcome,
+      is treated as those in training were. So it is in the authors' code, where edges point from
+      queries to LLMs only. A message from every LLM to a query that says nothing of outcomes
+      would be the same for all queries. Predictions are thereby linear in the embedding.
+    - What is predicted is the utility :math:`P_{ij} - \alpha C_{ij}`, by least squares. The
+      authors' code has the cross-entropy of whether the LLM is the best on the query.
+    - The features of an edge multiply its message; in the authors' code they are added to it,
+      which tells an LLM its mean outcome, but not on which queries it does well. They are scaled to
+      [0, 1] over the training edges.
+    - The encoder is fixed, embeddings are standardised, and there is no batch normalisation.
+      Descriptions are centred on their mean.
+    - Training ends after `max_iter` epochs. Nothing is selected on held-out queries, and never on
+      those of the test.
+    - An outcome that was not observed (NaN) is no edge. A cost alone may be missing where it does
+      not count, at ``cost_weight=0``, and is then put at the mean. `sample_weight` weighs the
+      messages, the loss and the standardisation.
+    - An LLM needs at least one outcome at `fit`, as in all routers here. The paper's routing to
+      LLMs that were never seen is not offered.
+
+    Nothing holds it at the best single LLM: where there is nothing to learn it falls below it.
+    Training is in float64 on the CPU, as the network is small.
+
+    References
+    ----------
+    .. [1] T. Feng, Y. Shen, J. You, "GraphRouter: A Graph-based Router for LLM Selections", ICLR
+       2025, arXiv:2410.03834. Code: https://github.com/ulab-uiuc/GraphRouter.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import GraphRouter
+    >>> X = [[-1.0], [-0.9], [0.9], [1.0]] * 20
+    >>> performance = [[1, 0], [1, 0], [0, 1], [0, 1]] * 20
+    >>> router = GraphRouter(llm_names=["writer", "coder"], random_state=0)
+    >>> router.fit(X, performance).predict([[-1.0], [1.0]])
+    array(['writer', 'coder'], dtype='<U6')
+    """
+
+    _parameter_constraints = {
+        **BaseRouter._parameter_constraints,
+        "hidden_dim": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "hidden_share": [Interval(Real, 0, 1, closed="neither")],
+        "llm_descriptions": [Mapping, None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        hidden_dim=64,
+        *,
+        n_layers=2,
+        hidden_share=0.5,
+        llm_descriptions=None,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+        batch_size=1024,
+        max_iter=50,
+        encoder="all-MiniLM-L6-v2",
+        cost_weight=0.02,
+        llm_names=None,
+        random_state=None,
+    ):
+        self.hidden_dim = hidden_dim
+        self.n_layers = n_layers
+        self.hidden_share = hidden_share
+        self.llm_descriptions = llm_descriptions
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.encoder = encoder
+        self.cost_weight = cost_weight
+        self.llm_names = llm_names
+        self.random_state = random_state
+
+    def _check_parameters(self, X, text):
+        _graph_module()
+        if self.llm_descriptions is None:
+            return
+        if not text:
+            raise ValueError(
+                "llm_descriptions was given, but X holds ready embeddings, so that there is no "
+                "encoder to read them with; pass queries as text, or llm_descriptions=None."
+            )
+        names = self.classes_.tolist()
+        missing = [name for name in names if name not in self.llm_descriptions]
+        if missing:
+            raise ValueError(f"llm_descriptions has no text for {missing}, which are in the pool.")
+        for name in names:
+            if not isinstance(self.llm_descriptions[name], str):
+                kind = type(self.llm_descriptions[name]).__name__
+                raise ValueError(
+                    f"llm_descriptions[{name!r}] must be a str, but is of type {kind}."
+                )
+
+    def _fit(self, data):
+        import torch
+
+        from skrouter._training import one_thread, seeded
+        from skrouter.nn.graph import GraphNetwork
+
+        used = data.sample_weight > 0
+        embeddings, weight = data.embeddings[used], data.sample_weight[used]
+        utility = data.utility[used]
+        observed = ~np.isnan(utility)
+        edge_weight = np.broadcast_to(weight[:, None], utility.shape)[observed]
+        self.offset_ = float(np.average(utility[observed], weights=edge_weight))
+        variance = np.average((utility[observed] - self.offset_) ** 2, weights=edge_weight)
+        scale = float(np.sqrt(variance)) or 1.0
+        cost = None if data.target.cost is None else data.target.cost[used]
+        features = _edge_features(data.target.performance[used], cost, observed)
+        scaler = StandardScaler().fit(embeddings, sample_weight=weight)
+        llm_features = self._encode_llms()
+
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        graph = _Graph(
+            torch.tensor((embeddings - scaler.mean_) / scaler.scale_, dtype=torch.float64),
+            torch.tensor((utility - self.offset_) / scale),
+            torch.tensor(features),
+            torch.tensor(weight),
+        )
+        if llm_features is not None:
+            llm_features = torch.tensor(llm_features)
+        with one_thread(), seeded(seed, "cpu"):
+            network = GraphNetwork(
+                embeddings.shape[1],
+                llm_features,
+                utility.shape[1],
+                features.shape[2],
+                self.hidden_dim,
+                self.n_layers,
+            ).double()
+            self.loss_curve_ = self._train(network, graph)
+            with torch.no_grad():
+                edges, _ = graph.edges(torch.arange(len(weight)))
+                states = network.llm_states(graph.X, edges).numpy()
+        self.n_iter_ = self.max_iter
+        self.llm_states_ = states * (scale / np.sqrt(self.hidden_dim))
+        # The standardisation is made part of the projection.
+        projection = network.query.weight.detach().numpy() / scaler.scale_
+        self.projection_ = projection.T.copy()
+        self.intercept_ = network.query.bias.detach().numpy() - projection @ scaler.mean_
+
+    def _encode_llms(self):
+        """Features of the LLM nodes, shape (n_llms, n_features), or None to learn them."""
+        if not self.takes_text_:
+            return None
+        names = self.classes_.tolist()
+        texts = list(map(str, names))
+        if self.llm_descriptions is not None:
+            texts = [self.llm_descriptions[name] for name in names]
+        features = _check_embeddings(self.encoder_.transform(texts), texts).astype(np.float64)
+        features = features - features.mean(axis=0)
+        return features / (np.sqrt(np.mean(features**2)) or 1.0)
+
+    def _train(self, network, graph):
+        """Train in place with AdamW; returns the mean loss of each epoch."""
+        import torch
+
+        from skrouter.nn.graph import hide
+
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        curve = []
+        for _ in range(self.max_iter):
+            total = total_weight = 0.0
+            for rows in torch.randperm(len(graph.X)).split(self.batch_size or len(graph.X)):
+                edges, target = graph.edges(rows)
+                hidden, visible = hide(len(target), self.hidden_share)
+                asked, weight = edges.index[:, hidden], edges.weight[hidden]
+                predicted = network(graph.X[rows], edges.take(visible), asked)
+                loss = (weight * (predicted - target[hidden]).square()).sum()
+                optimizer.zero_grad()
+                (loss / weight.sum()).backward()
+                optimizer.step()
+                total += loss.item()
+                total_weight += weight.sum().item()
+            curve.append(total / total_weight)
+        return curve
+
+    def _utilities(self, embeddings):
+        queries = embeddings.astype(np.float64) @ self.projection_ + self.intercept_
+        return queries @ self.llm_states_.T + self.offset_
+
+
+class _Graph:
+    """The training graph as tensors; NaN in the target where there is no edge."""
+
+    def __init__(self, X, target, features, weight):
+        self.X = X
+        self.target = target
+        self.features = features
+        self.weight = weight
+
+    def edges(self, rows):
+        """Edges of some queries, which are numbered anew from 0, and their targets."""
+        from skrouter.nn.graph import Edges
+
+        target = self.target[rows]
+        query, llm = (~target.isnan()).nonzero(as_tuple=True)
+        features = self.features[rows[query], llm]
+        index = query.new_empty(2, len(query))
+        index[0], index[1] = query, llm
+        return Edges(index, features, self.weight[rows[query]]), target[query, llm]
+
+
+def _edge_features(performance, cost, observed):
+    """Performance and cost scaled to [0, 1] over the edges, shape (n_queries, n_llms, 1 or 2)."""
+    features = []
+    for values in (performance,) if cost is None else (performance, cost):
+        values = np.where(observed, values, np.nan)
+        known = values[~np.isnan(values)]
+        if not len(known):
+            known = np.zeros(1)
+        values = np.where(np.isnan(values), known.mean(), values)
+        features.append((values - known.min()) / (np.ptp(known) or 1.0))
+    return np.stack(features, axis=2)
+
+
+def _graph_module():
+    """Import what needs torch-geometric, or say how to install it."""
+    try:
+        return import_module("skrouter.nn.graph")
+    except ImportError as error:
+        raise ImportError(
+            'GraphRouter needs torch-geometric: pip install "skrouter[graph]"'
+        ) from error
