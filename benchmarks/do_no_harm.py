@@ -72,7 +72,7 @@ def main():
             queries, performance, cost = make(seed)
             X = encoder.fit_transform(queries)
             utility = performance - 0.02 * np.broadcast_to(cost, performance.shape)
-            router = RadialRouterClassifier(cost_weight=0.02, random_state=seed)
+            router = RadialRouterClassifier(random_state=seed)
             router.fit(X[:N_TRAIN], utility[:N_TRAIN])
             chosen = router.predict(X[N_TRAIN:])
             score = utility[N_TRAIN:][np.arange(N_TEST), chosen].mean()

@@ -66,7 +66,7 @@ figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 ax.errorbar(
     alphas,
     search.cv_results_["mean_test_score"],
-    yerr=search.cv_results_["std_test_score"] / np.sqrt(3),
+    yerr=search.cv_results_["std_test_score"] / np.sqrt(3 - 1),  # its divisor is 3, not 2
     marker="o",
     capsize=3,
 )

@@ -1,15 +1,12 @@
 """RadialRouterClassifier, the main estimator."""
 
 import itertools
-import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
@@ -18,7 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
+from skrouter._clusters import cluster_queries
 from skrouter._encoder import SentenceEncoder
+from skrouter._means import observed_mean
 from skrouter._persistence import from_arrays, to_arrays, versions, warn_on_other_versions
 from skrouter._pretrained import resolve_device
 
@@ -52,7 +51,8 @@ class RadialRouterClassifier(
 
     where :math:`P_j` and :math:`C_j` are the performance and the cost of LLM :math:`j` on the
     query, :math:`\alpha` is `cost_weight`, :math:`\tau` is `target_temperature`, :math:`\lambda`
-    is `contrastive_weight`, and :math:`L_{qq}` draws queries of one cluster together.
+    is `contrastive_weight`, and :math:`L_{qq}` draws queries of one cluster together. With
+    `target_smoothing` the utilities are first averaged with those of similar queries.
 
     Parameters
     ----------
@@ -71,14 +71,15 @@ class RadialRouterClassifier(
         and one that is wrong differ by about 1, so at :math:`\tau = 1` the targets hardly tell
         them apart.
     kl_direction : {"reverse", "forward"}, default="reverse"
-        "reverse" is :math:`\mathrm{KL}(p \| q)`, "forward" :math:`\mathrm{KL}(q \| p)`. The
-        reverse one is, but for constants, the expected utility of what the router calls plus an
-        entropy bonus: what one wants of a router. The paper does not say which it takes.
+        "reverse" is :math:`\mathrm{KL}(p \| q)`, "forward" :math:`\mathrm{KL}(q \| p)`.
+        Minimising the reverse one maximises, but for constants, the expected utility of what the
+        router calls plus an entropy bonus: what one wants of a router. The paper does not say
+        which it takes.
     target_smoothing : float, default=0.3
         Share of a query's target that comes from its neighbours: its utilities are averaged with
         the mean over the `n_neighbors` most similar training queries before the softmax. A single
-        outcome, right or wrong, is mostly chance; what alike queries have in common is not. 0 is
-        the paper's target.
+        outcome, right or wrong, is mostly chance; what similar queries have in common is not. 0
+        is the paper's target.
     n_neighbors : int, default=20
         Number of these neighbours by cosine similarity of the embeddings, the query itself
         included. At most the number of queries. It counts rows; `sample_weight` weighs their
@@ -97,7 +98,7 @@ class RadialRouterClassifier(
         Layers of the backbone. With two, the satellites of RadialFormer learn of each other
         through the relay.
     n_heads : int, default=4
-        Attention heads, not used by "mlp". Must divide `hidden_dim`.
+        Attention heads; must divide `hidden_dim`. Not used by "mlp".
     hidden_dim : int, default=64
         Width of relay, satellites and LLM embeddings.
     dropout : float, default=0.3
@@ -114,7 +115,8 @@ class RadialRouterClassifier(
         the fitted router.
     learning_rate : float, default=2e-3
         Largest learning rate of the network, in AdamW: up over the first tenth of the steps, then
-        down a cosine to zero.
+        down a cosine that reaches zero after `max_iter` epochs, also where early stopping takes
+        fewer.
     encoder_learning_rate : float, default=5e-5
         The same for an encoder that is trained; lower, for it begins from good weights.
     weight_decay : float, default=0.01
@@ -133,10 +135,11 @@ class RadialRouterClassifier(
         It multiplies the time of `fit` by about ``1 / validation_fraction``; False trains for
         `max_iter` epochs.
     validation_fraction : float, default=0.25
-        Share of the queries held out at a time, at most 0.5. The default makes four folds, all
-        of the queries are judged once.
+        Share of the queries held out at a time, at most 0.5. The default makes four folds; every
+        query is judged once.
     n_iter_no_change : int, default=10
-        Epochs without a larger gain after which cross-validation ends.
+        Epochs without a larger gain that is above zero with 95 % confidence, after which
+        cross-validation ends. Of effect only below `max_iter`.
     llm_names : sequence of str, default=None
         Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,
         1, ...
@@ -145,13 +148,14 @@ class RadialRouterClassifier(
         float32).
     device : str, default="auto"
         "auto" takes CUDA if there is one, else MPS, else the CPU. Otherwise a device name: "cpu",
-        "cuda", "cuda:1", "mps".
+        "cuda", "cuda:1", "mps". An encoder given by name gets the same; a
+        :class:`SentenceEncoder` has its own.
     random_state : int, RandomState instance or None, default=None
-        Seed of clusters, weights, dropout, the order of queries and the held-out part. The global
+        Seed of clusters, weights, dropout, the order of queries and the folds. The global
         random states are not touched. On a CPU the same seed gives the same router whatever the
         number of threads, unless the encoder is trained along.
     verbose : bool, default=False
-        Whether to print the loss after every epoch.
+        Whether to print the loss after every epoch, and in cross-validation the gain.
 
     Attributes
     ----------
@@ -369,7 +373,7 @@ class RadialRouterClassifier(
         return self.llm_embeddings_.shape[1]
 
     def _check_parameters(self, X, text):
-        if self.hidden_dim % self.n_heads:
+        if self.backbone != "mlp" and self.hidden_dim % self.n_heads:
             raise ValueError(
                 f"hidden_dim must be a multiple of n_heads, got hidden_dim={self.hidden_dim} and "
                 f"n_heads={self.n_heads}."
@@ -402,7 +406,11 @@ class RadialRouterClassifier(
             sample_weight=data.sample_weight[used],
         )
         random_state = check_random_state(self.random_state)
-        clusters = self._cluster(data, random_state)
+        clusters = None
+        if self.contrastive_weight > 0:
+            clusters = cluster_queries(
+                data.embeddings, data.sample_weight, self.n_clusters, random_state
+            )
         folds = self._folds(len(used), random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
@@ -416,6 +424,7 @@ class RadialRouterClassifier(
             None if clusters is None else tensor(clusters, torch.long),
             tensor(self._best_constant(data)),
         )
+        inputs = None if self.fine_tune_encoder else self._inputs(data, tensor)
         everything = np.arange(len(used))
         objective, schedule = self._objective(), self._schedule(len(used))
         # An encoder needs all threads there are; for the network alone see one_thread.
@@ -424,7 +433,7 @@ class RadialRouterClassifier(
             n_epochs, self.validation_gains_ = self.max_iter, []
             if folds:
                 n_epochs, self.validation_gains_ = cross_validate_epochs(
-                    [self._make_learner(data, queries, tensor, rows) for rows, _ in folds],
+                    [self._make_learner(data, queries, inputs, tensor, rows) for rows, _ in folds],
                     queries,
                     [tensor(rows, torch.long) for _, rows in folds],
                     objective,
@@ -434,7 +443,7 @@ class RadialRouterClassifier(
                 if not self.fit_intercept:
                     # An untrained network is then no constant choice to stay at.
                     n_epochs = n_epochs or self.max_iter
-            learner = self._make_learner(data, queries, tensor, everything)
+            learner = self._make_learner(data, queries, inputs, tensor, everything)
             self._network, self._versions = learner.network, versions()
             self.loss_curve_ = []
             on_epoch = self._announce_epochs(data, n_epochs)
@@ -480,7 +489,7 @@ class RadialRouterClassifier(
         folds = KFold(n_folds, shuffle=True, random_state=seed)
         return list(folds.split(np.empty(n_queries)))
 
-    def _make_learner(self, data, queries, tensor, rows):
+    def _make_learner(self, data, queries, inputs, tensor, rows):
         """A new network, with its own copy of the encoder if that is to be trained."""
         import torch
 
@@ -500,6 +509,8 @@ class RadialRouterClassifier(
         if self.fit_intercept:
             network.intercept.copy_(queries.constant)
             network.start_at_intercept()
+        # Nothing speaks for an LLM of which nothing is known.
+        network.intercept[queries.constant.isneginf()] = -torch.inf
         examples = tensor(rows, torch.long), tensor(self._smooth(data, rows))
         if self.fine_tune_encoder:
             encoder = self.encoder_._load(fresh=True).to(queries.utility.device)
@@ -509,11 +520,15 @@ class RadialRouterClassifier(
                 return self.encoder_._embed(encoder, batch).to(queries.utility.dtype)
 
             return Learner(network.eval(), encoder, embed, *examples)
-        scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
-        network.center.copy_(tensor(scaler.mean_))
-        network.scale.copy_(tensor(scaler.scale_))
-        ready = tensor(data.embeddings)
+        center, scale, ready = inputs
+        network.center.copy_(center)
+        network.scale.copy_(scale)
         return Learner(network.eval(), None, lambda rows: ready[rows], *examples)
+
+    def _inputs(self, data, tensor):
+        """Mean and scale of the embeddings, and the embeddings: the same for all networks."""
+        scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
+        return tensor(scaler.mean_), tensor(scaler.scale_), tensor(data.embeddings)
 
     def _smooth(self, data, rows):
         """Utilities of these rows, averaged with those of their nearest neighbours among them.
@@ -539,30 +554,14 @@ class RadialRouterClassifier(
             smooth[part] = utility[part] + self.target_smoothing * (mean - utility[part])
         return smooth
 
-    def _cluster(self, data, random_state):
-        """k-means clusters of the queries, for the contrastive loss."""
-        if self.contrastive_weight == 0:
-            return None
-        kmeans = KMeans(
-            n_clusters=min(self.n_clusters, len(data.embeddings)), random_state=random_state
-        )
-        with warnings.catch_warnings():
-            # With fewer distinct queries than clusters it finds fewer, which is as wanted.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            # In float64 the order of summation, and so the number of threads, does not matter.
-            return kmeans.fit_predict(
-                data.embeddings.astype(np.float64), sample_weight=data.sample_weight
-            )
-
     def _best_constant(self, data):
         """Logits of the best router that ignores the query.
 
         Among all constant distributions the one nearest to the targets, in reverse KL, is
-        ``softmax(mean utility / target_temperature)``.
+        ``softmax(mean utility / target_temperature)``. Minus infinity for an LLM without any
+        observed outcome on a query of positive weight.
         """
-        observed, weight = ~np.isnan(data.utility), data.sample_weight[:, None]
-        total = (weight * np.where(observed, data.utility, 0.0)).sum(axis=0)
-        mean = total / (weight * observed).sum(axis=0)
+        mean = observed_mean(data.utility, data.sample_weight)
         return (mean - mean.max()) / self.target_temperature
 
     def _report_validation(self, epoch, loss, gain):

@@ -189,7 +189,8 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         The rows that each learner is judged on.
     objective : Objective
     schedule : Schedule
-        Training ends after `n_iter_no_change` epochs without a larger gain.
+        Training ends after `n_iter_no_change` epochs without a larger gain that is above zero
+        with 95 % confidence.
     on_epoch : callable
         Called with the number of the epoch, its mean loss and its gain.
 

@@ -106,6 +106,11 @@ def test_every_backbone_learns_and_is_saved(backbone, numbers):
     np.testing.assert_array_equal(again.predict_proba(X), router.predict_proba(X))
 
 
+def test_a_perceptron_has_no_heads_that_must_divide_its_width(numbers):
+    router = RadialRouterClassifier(**{**SMALL, "hidden_dim": 10}, backbone="mlp")
+    assert router.fit(*numbers).llm_embeddings_.shape == (3, 10)
+
+
 def test_cost_weight_zero_prefers_performance(numbers):
     X, performance, cost = numbers
     router = RadialRouterClassifier(cost_weight=0.0, random_state=0).fit(X, performance, cost=cost)
@@ -289,6 +294,17 @@ def test_missing_outcomes_are_not_zeros(numbers):
         X, np.where(holes, np.nan, performance), cost=cost
     )
     assert router.score(X, performance, cost=cost) > 0.85
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_an_llm_seen_only_on_queries_of_weight_zero_is_never_called(numbers, fit_intercept):
+    X, performance, cost = numbers
+    performance, weight = performance.copy(), np.ones(len(X))
+    performance[5:, 2], weight[:5] = np.nan, 0.0
+    router = RadialRouterClassifier(**SMALL, fit_intercept=fit_intercept)
+    proba = router.fit(X, performance, cost=cost, sample_weight=weight).predict_proba(X)
+    assert np.isfinite(proba).all() and np.isfinite(router.loss_curve_).all()
+    assert (proba[:, 2] == 0).all()
 
 
 def test_missing_costs_do_not_matter_at_cost_weight_zero(numbers):

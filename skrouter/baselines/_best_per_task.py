@@ -5,7 +5,7 @@ from scipy.special import softmax
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from skrouter._base import BaseRouter, all_or_nothing, as_decision
-from skrouter.baselines._means import observed_mean
+from skrouter._means import observed_mean
 from skrouter.metrics._score import score_choices
 
 

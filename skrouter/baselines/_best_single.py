@@ -3,7 +3,7 @@
 import numpy as np
 
 from skrouter._base import BaseRouter
-from skrouter.baselines._means import observed_mean
+from skrouter._means import observed_mean
 
 
 class BestSingleRouter(BaseRouter):

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
-from skrouter.baselines._means import observed_mean
+from skrouter._means import observed_mean
 
 _NEVER = np.nextafter(1.0, 2.0)  # no probability reaches it
 

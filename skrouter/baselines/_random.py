@@ -41,6 +41,11 @@ class RandomRouter(BaseRouter):
 
     _looks_at_queries = False
 
+    _parameter_constraints = {
+        **BaseRouter._parameter_constraints,
+        "random_state": ["random_state"],
+    }
+
     def __init__(self, *, cost_weight=0.02, llm_names=None, random_state=None):
         self.cost_weight = cost_weight
         self.llm_names = llm_names

@@ -1,12 +1,10 @@
 """RouterDC, by dual contrastive learning."""
 
-import warnings
 from numbers import Integral, Real
 
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
+from skrouter._clusters import cluster_queries
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -176,7 +174,9 @@ class RouterDCRouter(CosineRouter):
         utility = torch.tensor(utility)
         clusters = None
         if self.contrastive_weight > 0:
-            clusters = torch.tensor(self._cluster(embeddings, weight, random_state))
+            clusters = torch.tensor(
+                cluster_queries(embeddings, weight, self.n_clusters, random_state)
+            )
 
         def loss(rows, logits, states):
             value = sample_llm_loss(logits, utility[rows], self.n_best, self.n_worst)
@@ -187,10 +187,3 @@ class RouterDCRouter(CosineRouter):
             return value + self.contrastive_weight * between
 
         return loss
-
-    def _cluster(self, embeddings, weight, random_state):
-        kmeans = KMeans(min(self.n_clusters, len(embeddings)), random_state=random_state)
-        with warnings.catch_warnings():
-            # With fewer distinct queries than clusters it finds fewer, which is as wanted.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return kmeans.fit_predict(embeddings, sample_weight=weight)

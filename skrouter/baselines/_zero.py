@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
-from skrouter.baselines._means import observed_mean
+from skrouter._means import observed_mean
 from skrouter.metrics import mix_for_budget
 
 

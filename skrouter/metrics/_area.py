@@ -132,7 +132,7 @@ def deferral_curve_area(cost, performance, *, max_cost):
     r"""Area under the deferral curve: performance against relative cost.
 
     The points of a router, joined by straight lines, with cost as a share of that of the dearest
-    LLM, from 0 to 1 (UniRoute [1]_). Other than :func:`aiq`, it takes the points as they are, not
+    LLM, from 0 to 1 (UniRoute [1]_). Unlike :func:`aiq`, it takes the points as they are, not
     their hull: a setting that is worse than a cheaper one lowers it.
 
     Parameters

@@ -22,7 +22,7 @@ class PoolTransformer(nn.Module):
         Width of all states. The feed-forward parts are four times as wide, as is usual.
     n_layers, n_heads : int
         Layers and attention heads.
-    dropout : float
+    dropout : float, default=0.0
         Of :class:`torch.nn.TransformerEncoderLayer`.
 
     Attributes
@@ -57,7 +57,7 @@ class PairMLP(nn.Module):
         Hidden layers ``LayerNorm(ReLU(.))`` before the head.
     n_heads : int
         Not used: there is no attention.
-    dropout : float
+    dropout : float, default=0.0
         Dropped share of every hidden state, while training.
 
     Attributes

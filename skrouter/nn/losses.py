@@ -9,8 +9,8 @@ def kl_loss(logits, utility, temperature, direction):
 
     The target is ``q = softmax(utility / temperature)`` over the LLMs. ``"forward"`` is
     ``KL(q || p)``. ``"reverse"`` is ``KL(p || q)``, which is, but for a constant,
-    ``-E_p[utility] / temperature - entropy(p)``: the expected utility of what the router
-    calls, with an entropy bonus.
+    ``-E_p[utility] / temperature - entropy(p)``: minimised, it maximises the expected utility
+    of what the router calls, with an entropy bonus.
 
     Parameters
     ----------

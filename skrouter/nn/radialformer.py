@@ -139,7 +139,7 @@ class RadialFormer(nn.Module):
         Width of relay, satellites and LLM embeddings.
     n_layers, n_heads : int
         Rounds of messages and attention heads.
-    dropout : float
+    dropout : float, default=0.0
         Dropped share of every new state, while training.
     ring : bool, default=False
         Whether satellites also see their neighbours on a ring: Star-Transformer.
