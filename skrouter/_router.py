@@ -403,7 +403,8 @@ class RadialRouterClassifier(
             queries=data.queries and [data.queries[i] for i in used],
             embeddings=data.embeddings[used],
             utility=data.utility[used],
-            sample_weight=data.sample_weight[used],
+            # Relative weights are all that counts; so they fit into any precision.
+            sample_weight=data.sample_weight[used] / data.sample_weight[used].mean(),
         )
         random_state = check_random_state(self.random_state)
         clusters = None
@@ -455,6 +456,12 @@ class RadialRouterClassifier(
         learner.modules.eval()
         if learner.encoder is not None:
             self.encoder_._set_weights(to_arrays(learner.encoder))
+        else:
+            # It was trained on standardised embeddings, and is to be called on raw ones.
+            scaler, _ = inputs
+            self._network.standardize(
+                torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
+            )
         self.n_iter_ = len(self.loss_curve_)
         self.llm_embeddings_ = to_arrays(learner.network.backbone)["llm_embeddings"]
 
@@ -482,7 +489,7 @@ class RadialRouterClassifier(
 
     def _folds(self, n_queries, random_state):
         """Rows to train on and rows to hold out, in turn; none without early stopping."""
-        n_folds = min(round(1 / self.validation_fraction), n_queries)
+        n_folds = round(min(1 / self.validation_fraction, n_queries))
         if not self.early_stopping or n_folds < 2:
             return []
         seed = random_state.randint(np.iinfo(np.int32).max)
@@ -520,15 +527,15 @@ class RadialRouterClassifier(
                 return self.encoder_._embed(encoder, batch).to(queries.utility.dtype)
 
             return Learner(network.eval(), encoder, embed, *examples)
-        center, scale, ready = inputs
-        network.center.copy_(center)
-        network.scale.copy_(scale)
+        _, ready = inputs
         return Learner(network.eval(), None, lambda rows: ready[rows], *examples)
 
     def _inputs(self, data, tensor):
-        """Mean and scale of the embeddings, and the embeddings: the same for all networks."""
+        """The standardisation, and the standardised embeddings: the same for all networks."""
         scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
-        return tensor(scaler.mean_), tensor(scaler.scale_), tensor(data.embeddings)
+        # In float64: what is left of a small difference between large numbers is worth keeping.
+        scaled = scaler.transform(data.embeddings.astype(np.float64))
+        return scaler, tensor(scaled)
 
     def _smooth(self, data, rows):
         """Utilities of these rows, averaged with those of their nearest neighbours among them.
@@ -604,7 +611,7 @@ class RadialRouterClassifier(
             network.to(device, dtype)
         with torch.inference_mode():
             outputs = [
-                getattr(network, what)(torch.tensor(part, dtype=dtype, device=device))
+                getattr(network, what)(torch.tensor(part.copy(), dtype=dtype, device=device))
                 for part in np.array_split(
                     embeddings, range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE)
                 )
@@ -620,9 +627,12 @@ class RadialRouterClassifier(
 
     def __setstate__(self, state):
         if "_network" in state:
+            from skrouter._training import seeded
             from skrouter.nn.network import RoutingNetwork
 
             warn_on_other_versions(type(self).__name__, state["_versions"])
-            network = RoutingNetwork(**state["_architecture"])
+            # Its first weights are drawn, and then replaced.
+            with seeded(0, "cpu"):
+                network = RoutingNetwork(**state["_architecture"])
             state = {**state, "_network": from_arrays(network, state["_network"]).eval()}
         super().__setstate__(state)

@@ -112,7 +112,7 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
             "of each LLM on each query, shape (n_queries, n_llms)."
         )
     columns = _column_names(y)
-    array = y if columns is not None else np.asarray(y)
+    array = y if columns is not None and hasattr(y, "ndim") else np.asarray(y)
     if array.ndim == 3:
         if cost is not None:
             raise ValueError(
@@ -305,7 +305,7 @@ def _order_of_costs(cost, names):
     labels = getattr(cost, "columns", None)
     if labels is None and not isinstance(cost, list | tuple):
         labels = getattr(cost, "index", None)
-    if labels is None:
+    if labels is None or callable(labels):
         return slice(None)
     labels, names = list(labels), names.tolist()
     if set(labels) == set(names) and len(labels) == len(names):

@@ -1,6 +1,7 @@
 """The optimisation loop, for ready embeddings and for an encoder that is trained along."""
 
 import math
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from skrouter.nn.losses import contrastive_loss, kl_loss
 from skrouter.nn.network import RoutingNetwork
 
 _ONE_SIDED_95 = 1.645  # standard errors
+
+# torch's generators and its number of threads are those of the whole process.
+_GLOBAL_STATE = threading.RLock()
 
 
 class Objective(NamedTuple):
@@ -63,11 +67,14 @@ class Queries(NamedTuple):
 
 @contextmanager
 def seeded(seed, device):
-    """Seed torch's generators for the block; their states outside are not touched."""
+    """Seed torch's generators for the block; their states outside are not touched.
+
+    Other threads of the process wait meanwhile: they would draw from the same generators.
+    """
     device = torch.device(device)
     cuda = [device.index or 0] if device.type == "cuda" else []
     mps = torch.mps.get_rng_state() if device.type == "mps" else None
-    with torch.random.fork_rng(devices=cuda):
+    with _GLOBAL_STATE, torch.random.fork_rng(devices=cuda):
         # Not torch.manual_seed: it reseeds every device there is.
         torch.default_generator.manual_seed(seed)
         for index in cuda:
@@ -88,12 +95,13 @@ def one_thread():
     How sums are shared out among threads changes their last digits, and training makes more of
     them. The matrices of a small network gain nothing from more threads.
     """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
+    with _GLOBAL_STATE:
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 class Learner(NamedTuple):
@@ -170,6 +178,12 @@ def epochs(learner, queries, objective, schedule):
             rate.step()
             total += loss.item()
         learner.modules.eval()
+        if not math.isfinite(total):
+            raise ValueError(
+                f"Training diverged: the loss is {total}. Bring performance and costs to a scale "
+                "near 1 or raise target_temperature, lower learning_rate, or look for extreme "
+                "values in X."
+            )
         yield total / (mean_weight.item() * n_rows)
 
 

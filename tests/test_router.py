@@ -407,6 +407,18 @@ def test_number_of_threads_does_not_matter():
     np.testing.assert_array_equal(*results)
 
 
+def test_threads_do_not_draw_from_each_others_seeds(numbers):
+    X, performance, _ = numbers
+
+    def fit():
+        return RadialRouterClassifier(**SMALL).fit(X, performance).predict_proba(X)
+
+    before, wanted = torch.get_rng_state(), fit()
+    for proba in joblib.Parallel(4, backend="threading")(joblib.delayed(fit)() for _ in range(4)):
+        np.testing.assert_array_equal(proba, wanted)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_global_random_states_are_untouched(numbers):
     X, performance, cost = numbers
     np.random.seed(3)
@@ -489,6 +501,12 @@ def test_saved_router_predicts_the_same(fitted, numbers, tmp_path, protocol):
         loaded = joblib.load(path, mmap_mode="r" if protocol == "memmap" else None)
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert set(vars(loaded)) == set(vars(fitted))
+
+
+def test_loading_does_not_touch_the_global_generator(fitted):
+    before = torch.get_rng_state()
+    pickle.loads(pickle.dumps(fitted))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_saved_router_holds_no_torch_objects(fitted):
@@ -705,6 +723,46 @@ def test_kind_of_input_must_be_that_of_fit(fitted, numbers, tiny_encoder_path, p
 def test_fitted_with_cost_but_scored_without(fitted, numbers):
     with pytest.raises(ValueError, match="cost is missing"):
         fitted.score(numbers[0], numbers[1])
+
+
+def test_reversed_arrays_are_queries_too(fitted, numbers):
+    X = numbers[0]
+    np.testing.assert_array_equal(fitted.predict(X[::-1]), fitted.predict(X)[::-1])
+    np.testing.assert_array_equal(
+        fitted.predict(pd.DataFrame(X).iloc[::-1].to_numpy()[::-1]), fitted.predict(X)
+    )
+
+
+def test_training_that_diverges_is_an_error_and_the_fitted_router_survives(numbers):
+    X, performance, _ = numbers
+    router = RadialRouterClassifier(**SMALL).fit(X, performance)
+    before = router.predict_proba(X)
+    with pytest.raises(ValueError, match="Training diverged: the loss is nan"):
+        router.set_params(learning_rate=1e30).fit(X, performance)
+    np.testing.assert_array_equal(router.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e300])
+def test_only_relative_weights_count(numbers, scale):
+    X, performance, _ = numbers
+    plain = RadialRouterClassifier(**SMALL).fit(X, performance)
+    weighted = RadialRouterClassifier(**SMALL)
+    weighted.fit(X, performance, sample_weight=np.full(len(X), scale))
+    np.testing.assert_allclose(weighted.predict_proba(X), plain.predict_proba(X), atol=1e-3)
+
+
+def test_features_far_from_zero_keep_their_differences(numbers):
+    X, performance, _ = numbers
+    moved = RadialRouterClassifier(**SMALL, target_smoothing=0.0, contrastive_weight=0.0)
+    near = clone(moved).fit(X, performance).predict_proba(X)
+    far = moved.fit(X + 1e9, performance).predict_proba(X + 1e9)
+    np.testing.assert_allclose(far, near, atol=1e-3)
+
+
+def test_negative_weights_are_refused_by_score(fitted, numbers):
+    X, performance, cost = numbers
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        fitted.score(X, performance, cost=cost, sample_weight=np.r_[-1, np.ones(len(X) - 1)])
 
 
 def test_not_fitted(numbers):

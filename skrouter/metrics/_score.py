@@ -108,7 +108,10 @@ def check_charged(target, cost_weight):
 def score_choices(target, llms, cost_weight, sample_weight=None):
     """Score the chosen `llms` on a checked :class:`RoutingTarget`; see :func:`routing_score`."""
     share = call_shares(llms, target)
-    weight = share * _check_sample_weight(sample_weight, target.performance)[:, None]
+    sample_weight = _check_sample_weight(
+        sample_weight, target.performance, ensure_non_negative=True
+    )
+    weight = share * sample_weight[:, None]
     utility = routing_utility(target.performance, target.cost, cost_weight)
     counted = (weight > 0) & ~np.isnan(utility)
     if not counted.any():

@@ -83,6 +83,11 @@ class RoutingNetwork(nn.Module):
         states = self.represent(embeddings)
         return self.backbone(self.dropout(states)) + self.intercept, states
 
+    def standardize(self, center, scale):
+        """Set the statistics by which embeddings are standardised, in their own precision."""
+        self.center = center.to(self.center.device)
+        self.scale = scale.to(self.scale.device)
+
     def start_at_intercept(self):
         """Make the logits equal the intercept until training moves them away."""
         nn.init.zeros_(self.backbone.head[-1].weight)
