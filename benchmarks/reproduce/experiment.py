@@ -86,9 +86,11 @@ class Experiment:
         }
 
     def chosen(self):
-        """Parameters that differ from the defaults, as found by the search."""
+        """What the search found: parameters, and the scores of all candidates. Empty without."""
+        if n_candidates(self.quick) == 1:
+            return {}
         return {
-            name: {f"{a:g}": self._parameters(name, a) for a in self.cost_weights}
+            name: {f"{a:g}": self.store[self._search(name, a)] for a in self.cost_weights}
             for name, (_, grid) in ROUTERS.items()
             if grid
         }

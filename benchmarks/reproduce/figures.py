@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reproduce.settings import BEST_PER_TASK, CURVE_ROUTERS, RADIAL, TSNE_WEIGHTS
+from reproduce.settings import BEST_PER_TASK, CURVE_ROUTERS, POOL_COST_WEIGHT, RADIAL, TSNE_WEIGHTS
 from skrouter.metrics import CostQualityDisplay, TradeOffDisplay
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -66,7 +66,11 @@ def _growing_pool(figure, experiment, results):
         scores = [row[name]["score"] for row in rows]
         spread = [row[name]["sd"] or 0.0 for row in rows] if name == RADIAL else None
         ax.errorbar(sizes, scores, spread, marker=marker, color=colour, label=name, capsize=3)
-    ax.set(xlabel="LLMs in the pool", ylabel="mean score at α=0.02, ± sd over seeds", xticks=sizes)
+    ax.set(
+        xlabel="LLMs in the pool",
+        ylabel=f"score at α={POOL_COST_WEIGHT:g}, ± sd over seeds",
+        xticks=sizes,
+    )
     ax.grid(alpha=0.25)
     ax.legend()
 

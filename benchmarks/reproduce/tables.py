@@ -96,24 +96,27 @@ def _table_1(results, average, title, source):
 
 
 def _chosen(results, source):
-    chosen = results["chosen"]
-    weights = list(next(iter(chosen.values())))
-    lines = [
-        [name, *(_parameters(by_weight[a]) for a in weights)] for name, by_weight in chosen.items()
-    ]
+    """Epochs of RadialRouter, and what the search chose."""
     epochs = "; ".join(
         f"α={a}: {', '.join(map(str, counts))}" for a, counts in results["epochs"].items()
     )
-    candidates = "\n".join(
-        f"- {name}: {'; '.join(map(_parameters, grid[: results['run']['n_candidates']]))}"
-        for name, (_, grid) in ROUTERS.items()
-        if grid
-    )
+    text = f"Epochs of {RADIAL} by seed (0: it stays at the best single LLM): {epochs}."
+    chosen = results["chosen"]
+    if not chosen:
+        return f"{text} {source}"
+    weights = list(next(iter(chosen.values())))
+    lines = [
+        [
+            _bold(name),
+            *(_parameters(by_weight[a]["parameters"]) for a in weights),
+            "; ".join(map(_parameters, ROUTERS[name][1])),
+        ]
+        for name, by_weight in chosen.items()
+    ]
+    heads = ["router", *(f"chosen at α={a}" for a in weights), "candidates"]
     return (
-        f"Parameters chosen, and the candidates below. The search has early stopping off in "
-        f"{RADIAL}, and charges all calls of FrugalGPT. Epochs of {RADIAL}, by seed (0: it stays "
-        f"at the best single LLM): {epochs}. {source}\n\n"
-        f"{_markdown(['router', *(f'α={a}' for a in weights)], lines)}\n\n{candidates}"
+        f"{text} Parameters chosen in cross-validation: early stopping of {RADIAL} is off in it, "
+        f"and FrugalGPT pays for all calls. {source}\n\n{_markdown(heads, lines)}"
     )
 
 
@@ -131,9 +134,9 @@ def _table_2(results, source):
         for name, row in rows.items()
     ]
     return (
-        "Scores with one change to the defaults each, early stopping included: 0 epochs are the "
-        "best single LLM, for which the network does not matter. Latency: median for one query on "
-        "one thread, from its embedding to the LLM. Encoding the text comes on top: "
+        "Scores at default parameters with one change each. Early stopping is off but in the first "
+        "row, where 0 epochs are the best single LLM. Latency: median for one query on one thread, "
+        "from its embedding to the LLM. Encoding the text comes on top: "
         f"{results['table_2']['encoder_ms']:.1f} ms (median). {source}\n\n"
         + _markdown(["variant", *heads, "epochs by α and seed", "head, ms"], lines)
     )
