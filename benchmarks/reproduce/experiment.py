@@ -121,8 +121,7 @@ class Experiment:
         """RadialRouter, the best single LLM and the oracle over growing pools (micro)."""
         rows = []
         for pool in self._pools():
-            shape = self.performance[:, pool], self.cost[:, pool]
-            oracle = oracle_llms(shape[0], cost=shape[1], cost_weight=POOL_COST_WEIGHT)
+            oracle = oracle_llms(self.data.y_test[:, pool], cost_weight=POOL_COST_WEIGHT)
             columns = {
                 RADIAL: self._read(self._grown(pool)),
                 # The pool begins with the LLM that is best on the train rows.
@@ -163,9 +162,7 @@ class Experiment:
             return (shares * self.performance).sum(1)[None], (shares * self.cost).sum(1)[None]
         if name in ORACLES:
             ties = ORACLES[name]
-            return self._take(
-                [oracle_llms(self.data.y_test, cost_weight=cost_weight, ties=ties)],
-            )
+            return self._take([oracle_llms(self.data.y_test, cost_weight=cost_weight, ties=ties)])
         return self._read(self._best(name, cost_weight))
 
     def fits(self, name, cost_weight, parameters=None, pool=None):

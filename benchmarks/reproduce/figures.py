@@ -13,7 +13,10 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 def draw(experiment, results, folder):
     """Draw all pictures into a folder; returns file names by title."""
     pictures = {
-        "Score against the trade-off": ("trade_off.png", _trade_off),
+        "Score against the trade-off (oracle and best single LLM in hindsight)": (
+            "trade_off.png",
+            _trade_off,
+        ),
         "Performance against cost": ("cost_quality.png", _cost_quality),
         "Score of growing pools": ("growing_pool.png", _growing_pool),
         "Representations of the test queries, t-SNE": ("tsne.png", _tsne),
@@ -22,7 +25,7 @@ def draw(experiment, results, folder):
         figure = Figure(figsize=(8, 5), layout="constrained")
         canvas = FigureCanvasAgg(figure)
         picture(figure, experiment, results)
-        figure.suptitle(f"{title}\n{results['run']['tasks_text']}", fontsize=9)
+        figure.suptitle(f"{title}\ntasks (test rows): {results['run']['tasks_text']}", fontsize=9)
         canvas.print_figure(folder / name, dpi=150)
     return {title: name for title, (name, _) in pictures.items()}
 
