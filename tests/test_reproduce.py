@@ -15,10 +15,10 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def write_rows(problem, rows, path):
-    """Rows of a synthetic problem in the layout of RouterBench, one score missing."""
+    """Rows of a synthetic problem in the layout of RouterBench, one of them with a single score."""
     performance = problem.performance[rows].astype(float)
     cost = np.broadcast_to(problem.cost, problem.performance.shape)[rows] / 1000
-    performance[0, 0] = np.nan
+    performance[0, :-1] = np.nan
     table = {
         "sample_id": [f"id.{row}" for row in range(len(performance))],
         "prompt": problem.queries[rows],

@@ -56,8 +56,10 @@ def fit(data, router, parameters, cost_weight, seed, pool=None):
     pool = np.arange(data.y_train.shape[1]) if pool is None else np.asarray(pool)
     fitted = make_router(router, parameters, cost_weight, seed)
     told = router == BEST_PER_TASK
-    metadata = {"tasks": data.tasks_train} if told else {}
-    fitted.fit(data.X_train, data.y_train[:, pool], **metadata)
+    y = data.y_train[:, pool]
+    known = ~np.isnan(y[..., 0]).all(axis=1)  # a small pool may have no score on a query
+    metadata = {"tasks": data.tasks_train[known]} if told else {}
+    fitted.fit(data.X_train[known], y[known], **metadata)
     metadata = {"tasks": data.tasks_test} if told else {}
     result = {"llms": pool[fitted.predict(data.X_test, **metadata)].tolist()}
     if hasattr(fitted, "cascade_outcomes"):

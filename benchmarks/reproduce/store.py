@@ -42,7 +42,7 @@ class Store:
         missing = {self._path(part): part for part in parts if not self._path(part).exists()}
         if not missing:
             return
-        with parallel_config(inner_max_num_threads=1 if n_jobs > 1 else None):
+        with parallel_config("loky", inner_max_num_threads=1):
             parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
             finished = parallel(
                 delayed(_compute)(part, path, data) for path, part in missing.items()
