@@ -49,7 +49,8 @@ def _cost_quality(figure, experiment, results):
         return {a: experiment.shares(name, a) for a in experiment.curve}
 
     routers = [name for name in CURVE_ROUTERS if name != BEST_PER_TASK]
-    CostQualityDisplay.from_predictions(
+    figure.set_size_inches(11, 5)
+    display = CostQualityDisplay.from_predictions(
         experiment.performance,
         {name: choices(name) for name in routers},
         cost=experiment.cost,
@@ -58,6 +59,8 @@ def _cost_quality(figure, experiment, results):
         ax=figure.subplots(),
         hull=True,
     )
+    # Beside the picture, where it covers no LLM.
+    display.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
 
 
 def _growing_pool(figure, experiment, results):

@@ -87,8 +87,8 @@ def _table_1(results, average, title, source):
             cells.append(
                 "–"
                 if name == BEST_PER_TASK
-                else f"{difference['difference']:+.4f} "
-                f"[{difference['low']:+.4f}, {difference['high']:+.4f}]"
+                else f"{_signed(difference['difference'])} "
+                f"[{_signed(difference['low'])}, {_signed(difference['high'])}]"
             )
         lines.append([_bold(name), *cells])
     scenarios = ", ".join(f"α={a:g} is {name}" for a, name in SCENARIOS.items())
@@ -197,6 +197,10 @@ def _triple(cell):
 def _score(cell):
     spread = "" if cell["sd"] is None else f" ± {cell['sd']:.4f}"
     return f"{cell['score']:.4f}{spread}"
+
+
+def _signed(value):
+    return f"{round(value, 4) + 0.0:+.4f}"  # no minus before a zero
 
 
 def _bold(name):
