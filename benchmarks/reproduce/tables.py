@@ -183,9 +183,9 @@ def _published(results, source):
     return (
         "**The tasks differ, so these columns must not be compared with each other.** Published: "
         "arXiv:2506.03880, Table 1, six tasks of RouterBench, with an encoder that is trained "
-        f"along (inferred). Here: {run['tasks_text']} alone (5-shot where the files are those of RouterDC), "
-        "a frozen encoder, and other prompts and rows. The best LLM per task is not in the "
-        "published table, and is the reference to hold a router against. Performance / cost / "
+        f"along (inferred). Here: {run['tasks_text']} alone (5-shot where the files are those of "
+        "RouterDC), a frozen encoder, and other prompts and rows. The best LLM per task is not in "
+        "the published table, and is the reference to hold a router against. Performance / cost / "
         f"score, macro. {source}\n\n{_markdown(['router', *heads], lines)}"
     )
 
