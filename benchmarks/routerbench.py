@@ -33,6 +33,15 @@ def load(folder, part):
     return load_routerbench(files)
 
 
+def load_scored(folder, part):
+    """Only the rows on which every LLM was scored."""
+    data = load(folder, part)
+    scored = data.performance.notna().all(axis=1).to_numpy()
+    data.performance, data.cost = data.performance[scored], data.cost[scored]
+    data.queries, data.tasks = data.queries[scored], data.tasks[scored]
+    return data
+
+
 def choices(train, test, X_train, X_test, cost_weight, n_seeds):
     """LLMs chosen by each router: one array per seed, or probabilities for the random router."""
     target = {"y": train.performance, "cost": train.cost}
@@ -114,10 +123,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5, help="fits of RadialRouter per trade-off")
     arguments = parser.parse_args()
 
-    train, test = load(arguments.data, "train"), load(arguments.data, "test")
-    scored = test.performance.notna().all(axis=1).to_numpy()
-    test.performance, test.cost = test.performance[scored], test.cost[scored]
-    test.queries, test.tasks = test.queries[scored], test.tasks[scored]
+    train, test = load(arguments.data, "train"), load_scored(arguments.data, "test")
     encoder = SentenceEncoder()
     X_train, X_test = encoder.fit_transform(train.queries), encoder.transform(test.queries)
 

@@ -1,0 +1,1 @@
+"""The parts, tables and figures of ``benchmarks/reproduce_paper.py``."""

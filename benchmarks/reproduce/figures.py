@@ -1,0 +1,92 @@
+"""The pictures, as PNG files."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from reproduce.settings import BEST_PER_TASK, CURVE_ROUTERS, POOL_COST_WEIGHT, RADIAL, TSNE_WEIGHTS
+from skrouter.metrics import CostQualityDisplay, TradeOffDisplay
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+
+
+def draw(experiment, results, folder):
+    """Draw all pictures into a folder; returns file names by title."""
+    pictures = {
+        "Score against the trade-off (oracle and best single LLM in hindsight)": (
+            "trade_off.png",
+            _trade_off,
+        ),
+        "Performance against cost": ("cost_quality.png", _cost_quality),
+        "Score of growing pools": ("growing_pool.png", _growing_pool),
+        "Representations of the test queries, t-SNE": ("tsne.png", _tsne),
+    }
+    for title, (name, picture) in pictures.items():
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        picture(figure, experiment, results)
+        figure.suptitle(f"{title}\ntasks (test rows): {results['run']['tasks_text']}", fontsize=9)
+        canvas.print_figure(folder / name, dpi=150)
+    return {title: name for title, (name, _) in pictures.items()}
+
+
+def _trade_off(figure, experiment, results):
+    llms = results["run"]["llms"]
+    choices = {
+        name: {a: experiment.shares(name, a) for a in experiment.curve} for name in CURVE_ROUTERS
+    }
+    TradeOffDisplay.from_predictions(
+        experiment.performance,
+        choices,
+        cost=experiment.cost,
+        llm_names=llms,
+        ax=figure.subplots(),
+    )
+
+
+def _cost_quality(figure, experiment, results):
+    def choices(name):
+        return {a: experiment.shares(name, a) for a in experiment.curve}
+
+    routers = [name for name in CURVE_ROUTERS if name != BEST_PER_TASK]
+    figure.set_size_inches(11, 5)
+    display = CostQualityDisplay.from_predictions(
+        experiment.performance,
+        {name: choices(name) for name in routers},
+        cost=experiment.cost,
+        llm_names=results["run"]["llms"],
+        references={BEST_PER_TASK: choices(BEST_PER_TASK)},
+        ax=figure.subplots(),
+        hull=True,
+    )
+    # Beside the picture, where it covers no LLM.
+    display.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+
+
+def _growing_pool(figure, experiment, results):
+    rows = results["growing_pool"]
+    sizes = [row["n_llms"] for row in rows]
+    ax = figure.subplots()
+    names = [name for name in rows[0] if isinstance(rows[0][name], dict)]
+    for colour, marker, name in zip(["#D55E00", "0.4", "black"], "o.*", names, strict=True):
+        scores = [row[name]["score"] for row in rows]
+        spread = [row[name]["sd"] or 0.0 for row in rows] if name == RADIAL else None
+        ax.errorbar(sizes, scores, spread, marker=marker, color=colour, label=name, capsize=3)
+    ax.set(
+        xlabel="LLMs in the pool",
+        ylabel=f"score at α={POOL_COST_WEIGHT:g}, ± sd over seeds",
+        xticks=sizes,
+    )
+    ax.grid(alpha=0.25)
+    ax.legend()
+
+
+def _tsne(figure, experiment, results):
+    tasks = experiment.data.tasks_test
+    for ax, (title, weight) in zip(figure.subplots(1, 2), TSNE_WEIGHTS.items(), strict=True):
+        points = np.array(experiment.store[experiment.tsne(weight)]["points"])
+        for position, task in enumerate(np.unique(tasks)):
+            colour = COLOURS[position % len(COLOURS)]
+            ax.plot(*points[tasks == task].T, "o", ms=2.5, color=colour, label=task)
+        ax.set(title=title, xticks=[], yticks=[])
+    ax.legend(fontsize="small", markerscale=2)

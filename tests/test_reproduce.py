@@ -1,0 +1,90 @@
+"""benchmarks/reproduce_paper.py on few rows, with a tiny encoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skrouter.datasets import make_routing_problem
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("matplotlib")
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def write_rows(problem, rows, path):
+    """Rows of a synthetic problem in the layout of RouterBench, one of them with a single score."""
+    performance = problem.performance[rows].astype(float)
+    cost = np.broadcast_to(problem.cost, problem.performance.shape)[rows] / 1000
+    performance[0, :-1] = np.nan
+    table = {
+        "sample_id": [f"id.{row}" for row in range(len(performance))],
+        "prompt": problem.queries[rows],
+        "eval_name": np.resize(["sums", "proofs"], len(performance)),
+    }
+    for j, llm in enumerate(problem.llm_names):
+        table |= {llm: performance[:, j], f"{llm}|total_cost": cost[:, j]}
+    pd.DataFrame(table).to_csv(path, index=False)
+
+
+@pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not installed")
+def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import reproduce_paper
+    from reproduce.settings import ABLATIONS, ROUTERS
+
+    problem = make_routing_problem(110, random_state=0)
+    write_rows(problem, slice(0, 80), tmp_path / "a_train.csv")
+    write_rows(problem, slice(80, 110), tmp_path / "a_test.csv.gz")
+    out = tmp_path / "out"
+    arguments = ["--data", str(tmp_path), "--out", str(out), "--quick", "--jobs", "1"]
+    arguments += ["--encoder", tiny_encoder_path, "--alphas", "0.02", "0.1"]
+
+    reproduce_paper.main(arguments)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("router=RadialRouter" in line and line.endswith(" s") for line in lines)
+    for name in ("trade_off.png", "cost_quality.png", "growing_pool.png", "tsne.png"):
+        assert (out / name).stat().st_size > 5000
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert "tasks differ" in report and report.count("reproduce_paper.py --data") >= 10
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    for average in ("micro", "macro"):
+        rows = results["table_1"][average]
+        assert set(ROUTERS) < set(rows) and {"oracle, cheapest of equals"} < set(rows)
+        for a in ("0.02", "0.1"):
+            oracle = rows["oracle, first of equals"][a]["score"]
+            assert oracle == pytest.approx(rows["oracle, cheapest of equals"][a]["score"])
+            assert all(row[a]["score"] <= oracle + 1e-9 for row in rows.values())
+            assert rows["best LLM per task (told the task)"][a]["difference"]["difference"] == 0
+    assert list(results["table_2"]["rows"]) == list(ABLATIONS)
+    assert all(f"| {name} |" in report for name in {*ROUTERS, *ABLATIONS} - {"RadialRouter"})
+    assert results["run"]["n_test"] == 29
+    assert [row["n_llms"] for row in results["growing_pool"]] == [1, 2, 4, 6]
+
+    before = {path: path.stat().st_mtime_ns for path in (out / "parts").iterdir()}
+    text = (out / "results.json").read_bytes()
+    reproduce_paper.main(arguments)
+    assert capsys.readouterr().out.startswith("Written to")
+    assert {path: path.stat().st_mtime_ns for path in (out / "parts").iterdir()} == before
+    assert (out / "results.json").read_bytes() == text
+
+    # One part is lost: that one alone is computed again, with the same result.
+    next((out / "parts").glob("fit-*")).unlink()
+    reproduce_paper.main(arguments)
+    assert capsys.readouterr().out.startswith("[1/1] fit")
+    assert (out / "results.json").read_bytes() == text
+
+
+def test_candidates_are_as_many_for_each_router_and_valid(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from reproduce.settings import ABLATIONS, RADIAL, ROUTERS, make_router
+
+    grids = {name: grid for name, (_, grid) in ROUTERS.items() if grid}
+    assert {len(grid) for grid in grids.values()} == {4}
+    assert all(grid[0] == {} for grid in grids.values())
+    for name, grid in [*grids.items(), (RADIAL, ABLATIONS.values())]:
+        for parameters in grid:
+            router = make_router(name, parameters, 0.02, seed=0)
+            assert parameters.items() <= router.get_params().items()
