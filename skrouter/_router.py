@@ -129,7 +129,7 @@ class RadialRouterClassifier(
         Whether to choose the number of epochs by cross-validation: the mean utility of what the
         router calls on queries that were held out in turn. It then trains on all queries for
         the most epochs whose gain is within one standard error of the largest. If no gain over
-        the best single LLM is above zero with 95 % confidence, it stays at the best
+        the best single LLM is above zero with 99 % confidence, it stays at the best
         single LLM, untrained: better no router than one that does harm (without
         `fit_intercept` it cannot, and trains for `max_iter` epochs).
         It multiplies the time of `fit` by about ``1 / validation_fraction``; False trains for
@@ -138,7 +138,7 @@ class RadialRouterClassifier(
         Share of the queries held out at a time, at most 0.5. The default makes four folds; every
         query is judged once.
     n_iter_no_change : int, default=10
-        Epochs without a larger gain that is above zero with 95 % confidence, after which
+        Epochs without a larger gain that is above zero with 99 % confidence, after which
         cross-validation ends. Of effect only below `max_iter`.
     llm_names : sequence of str, default=None
         Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,

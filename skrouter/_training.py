@@ -11,7 +11,7 @@ import torch
 from skrouter.nn.losses import contrastive_loss, kl_loss
 from skrouter.nn.network import RoutingNetwork
 
-_ONE_SIDED_95 = 1.645  # standard errors
+_ONE_SIDED_99 = 2.326  # standard errors
 
 # torch's generators and its number of threads are those of the whole process.
 _GLOBAL_STATE = threading.RLock()
@@ -204,7 +204,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     objective : Objective
     schedule : Schedule
         Training ends after `n_iter_no_change` epochs without a larger gain that is above zero
-        with 95 % confidence.
+        with 99 % confidence.
     on_epoch : callable
         Called with the number of the epoch, its mean loss and its gain.
 
@@ -213,7 +213,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     n_epochs : int
         The most epochs whose gain is within one standard error of the largest: differences
         below that are chance, and the learning rate has come further down. 0 if no gain is
-        above zero with 95 % confidence (normal approximation, one-sided), so that nothing shows
+        above zero with 99 % confidence (normal approximation, one-sided), so that nothing shows
         that the router is better than the best constant choice.
     gains : list of float
     """
@@ -238,7 +238,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         gain = gain.item()
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
-        if gain > max(best_gain, _ONE_SIDED_95 * error.item()):
+        if gain > max(best_gain, _ONE_SIDED_99 * error.item()):
             best_epoch, best_gain, least = epoch, gain, gain - error.item()
         if epoch - best_epoch >= schedule.n_iter_no_change:
             break

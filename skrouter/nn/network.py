@@ -84,7 +84,12 @@ class RoutingNetwork(nn.Module):
         return self.backbone(self.dropout(states)) + self.intercept, states
 
     def standardize(self, center, scale):
-        """Set the statistics by which embeddings are standardised, in their own precision."""
+        """Set the statistics by which embeddings are standardised, in their own precision.
+
+        Parameters
+        ----------
+        center, scale : tensor of shape (n_features,)
+        """
         self.center = center.to(self.center.device)
         self.scale = scale.to(self.scale.device)
 
