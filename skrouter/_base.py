@@ -216,6 +216,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         sample_weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
         )
+        # A query of weight 0 is as if it were not there, also for this.
+        check_trainable(target._replace(performance=utility[sample_weight > 0]))
         self.classes_ = target.llm_names
         self.uses_cost_ = target.cost is not None
         self._check_parameters(X, text)

@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import KFold
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +19,7 @@ from skrouter._encoder import SentenceEncoder
 from skrouter._means import observed_mean
 from skrouter._persistence import from_arrays, to_arrays, versions, warn_on_other_versions
 from skrouter._pretrained import resolve_device
+from skrouter._smoothing import smooth_over_neighbors
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
 
@@ -516,9 +516,14 @@ class RadialRouterClassifier(
         if self.fit_intercept:
             network.intercept.copy_(queries.constant)
             network.start_at_intercept()
-        # Nothing speaks for an LLM of which nothing is known.
-        network.intercept[queries.constant.isneginf()] = -torch.inf
-        examples = tensor(rows, torch.long), tensor(self._smooth(data, rows))
+        target = smooth_over_neighbors(
+            data.utility[rows],
+            data.embeddings[rows],
+            data.sample_weight[rows],
+            self.target_smoothing,
+            self.n_neighbors,
+        )
+        examples = tensor(rows, torch.long), tensor(target)
         if self.fine_tune_encoder:
             encoder = self.encoder_._load(fresh=True).to(queries.utility.device)
 
@@ -537,36 +542,11 @@ class RadialRouterClassifier(
         scaled = scaler.transform(data.embeddings.astype(np.float64))
         return scaler, tensor(scaled)
 
-    def _smooth(self, data, rows):
-        """Utilities of these rows, averaged with those of their nearest neighbours among them.
-
-        What was not observed stays NaN, and does not count for the neighbours.
-        """
-        utility = data.utility[rows]
-        if self.target_smoothing == 0:
-            return utility
-        # In float64, where the number of threads does not change who is near.
-        embeddings = data.embeddings[rows].astype(np.float64)
-        n_neighbors = min(self.n_neighbors, len(rows))
-        neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(embeddings)
-        smooth = np.empty_like(utility)
-        # In parts, for the memory: (rows, neighbours, LLMs) at a time.
-        for part in gen_batches(len(rows), _ROWS_AT_ONCE):
-            near = neighbors.kneighbors(embeddings[part], return_distance=False)
-            weight = data.sample_weight[rows][near][:, :, None] * ~np.isnan(utility[near])
-            total = (weight * np.nan_to_num(utility[near])).sum(axis=1)
-            # Each row is among its own neighbours, unless more than enough others equal it.
-            count = weight.sum(axis=1)
-            mean = np.divide(total, count, out=utility[part].copy(), where=count > 0)
-            smooth[part] = utility[part] + self.target_smoothing * (mean - utility[part])
-        return smooth
-
     def _best_constant(self, data):
         """Logits of the best router that ignores the query.
 
         Among all constant distributions the one nearest to the targets, in reverse KL, is
-        ``softmax(mean utility / target_temperature)``. Minus infinity for an LLM without any
-        observed outcome on a query of positive weight.
+        ``softmax(mean utility / target_temperature)``.
         """
         mean = observed_mean(data.utility, data.sample_weight)
         return (mean - mean.max()) / self.target_temperature
@@ -611,9 +591,11 @@ class RadialRouterClassifier(
             network.to(device, dtype)
         with torch.inference_mode():
             outputs = [
-                getattr(network, what)(torch.tensor(part.copy(), dtype=dtype, device=device))
+                getattr(network, what)(torch.tensor(part, dtype=dtype, device=device))
+                # Torch takes no arrays that run backwards.
                 for part in np.array_split(
-                    embeddings, range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE)
+                    np.ascontiguousarray(embeddings),
+                    range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE),
                 )
             ]
         return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)

@@ -247,6 +247,18 @@ def test_a_failed_fit_leaves_the_router_as_it_was(router, numbers):
 
 
 @every(*ALL)
+def test_an_llm_that_no_weight_counts_is_refused(router, numbers):
+    """A query of weight 0 is as if it were not there."""
+    X, performance, cost = numbers
+    performance, weight = performance.copy(), np.ones(len(X))
+    performance[5:, 2], weight[:5] = np.nan, 0.0
+    with pytest.raises(ValueError, match=r"NaN on every query for \[2\]"):
+        fit_on(clone(router), X, performance, cost=cost, sample_weight=weight)
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        fit_on(clone(router), X, performance, cost=cost, sample_weight=np.zeros(len(X)))
+
+
+@every(*ALL)
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
 def test_using_before_fitting_is_refused(router, method):
     arguments = ([[1.0]], [[1.0, 0.0]])[: 2 if method == "score" else 1]

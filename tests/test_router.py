@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrouter import RadialRouterClassifier, SentenceEncoder, make_routing_target
 from skrouter import _training as training
+from skrouter._smoothing import smooth_over_neighbors
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer
 
@@ -271,19 +272,21 @@ class TestTargetSmoothing:
     def test_held_out_queries_are_not_among_the_neighbours(self, numbers, monkeypatch):
         X, performance, _ = numbers
         seen = []
-        original = RadialRouterClassifier._smooth
+        original = training.epochs
 
-        def smooth(self, data, rows):
-            result = original(self, data, rows)
-            elsewhere = data._replace(utility=data.utility.copy())
-            elsewhere.utility[np.setdiff1d(np.arange(len(data.utility)), rows)] += 100.0
-            np.testing.assert_array_equal(original(self, elsewhere, rows), result)
-            seen.append(len(rows))
-            return result
+        def epochs(learner, *arguments):
+            seen.append((learner.rows.numpy(), learner.target.numpy().copy()))
+            return original(learner, *arguments)
 
-        monkeypatch.setattr(RadialRouterClassifier, "_smooth", smooth)
-        RadialRouterClassifier(**{**SMALL, "early_stopping": True}).fit(X, performance)
-        assert max(seen[:-1]) < len(X)
+        monkeypatch.setattr(training, "epochs", epochs)
+        router = RadialRouterClassifier(**{**SMALL, "early_stopping": True})
+        router.fit(X, performance)
+        *folds, (_, whole) = seen
+        assert len(folds) == 4
+        for rows, target in folds:
+            wanted = smooth_over_neighbors(performance[rows], X[rows], np.ones(len(rows)), 0.3, 20)
+            np.testing.assert_allclose(target, wanted, rtol=1e-6)
+            assert not np.allclose(target, whole[rows])
 
 
 def test_missing_outcomes_are_not_zeros(numbers):
@@ -294,17 +297,6 @@ def test_missing_outcomes_are_not_zeros(numbers):
         X, np.where(holes, np.nan, performance), cost=cost
     )
     assert router.score(X, performance, cost=cost) > 0.85
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_an_llm_seen_only_on_queries_of_weight_zero_is_never_called(numbers, fit_intercept):
-    X, performance, cost = numbers
-    performance, weight = performance.copy(), np.ones(len(X))
-    performance[5:, 2], weight[:5] = np.nan, 0.0
-    router = RadialRouterClassifier(**SMALL, fit_intercept=fit_intercept)
-    proba = router.fit(X, performance, cost=cost, sample_weight=weight).predict_proba(X)
-    assert np.isfinite(proba).all() and np.isfinite(router.loss_curve_).all()
-    assert (proba[:, 2] == 0).all()
 
 
 def test_missing_costs_do_not_matter_at_cost_weight_zero(numbers):
