@@ -259,6 +259,15 @@ def test_an_llm_that_no_weight_counts_is_refused(router, numbers):
 
 
 @every(*ALL)
+def test_negative_weights_are_refused_by_score(router, numbers):
+    X, performance, cost = numbers
+    router = fit_on(clone(router), X, performance, cost=cost)
+    weight = np.r_[-1.0, np.ones(len(X) - 1)]
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        router.score(X, performance, cost=cost, sample_weight=weight, **options_for(router, X))
+
+
+@every(*ALL)
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
 def test_using_before_fitting_is_refused(router, method):
     arguments = ([[1.0]], [[1.0, 0.0]])[: 2 if method == "score" else 1]

@@ -7,12 +7,12 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.manifold import TSNE
 from sklearn.model_selection import GridSearchCV, KFold
 
 from reproduce.settings import BEST_PER_TASK, N_FOLDS, RADIAL, make_router
 from skrouter import SentenceEncoder
+from skrouter._training import one_thread
 from skrouter.metrics import make_routing_scorer, paired_bootstrap
 
 
@@ -104,17 +104,13 @@ def encoder_latency(data, encoder, n_repeats):
 
 
 def _median_ms(call, arguments):
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    times = []
+    with one_thread():
         call(arguments[0])
-        times = []
         for argument in arguments:
             start = time.perf_counter()
             call(argument)
             times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(n_threads)
     return round(1e3 * float(np.median(times)), 3)
 
 

@@ -259,9 +259,9 @@ class FrugalGPTRouter(BaseRouter):
             the cascade is not known on any query.
         """
         utility = self.cascade_outcomes(X, y, cost).utility
-        weight = _check_sample_weight(sample_weight, utility)
-        known = ~np.isnan(utility) & (weight > 0)
-        if not known.any():
+        weight = _check_sample_weight(sample_weight, utility, ensure_non_negative=True)
+        known = ~np.isnan(utility)
+        if not weight[known].any():
             raise ValueError("y holds no observed outcome for the called LLMs.")
         return float(np.average(utility[known], weights=weight[known]))
 
