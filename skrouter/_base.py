@@ -18,6 +18,12 @@ from sklearn.utils.validation import (
 )
 
 from skrouter._encoder import SentenceEncoder
+from skrouter._request import (
+    check_allowed,
+    check_cost_weight,
+    own_cost_weight_only,
+    restrict,
+)
 from skrouter._target import (
     RoutingTarget,
     check_routing_target,
@@ -60,6 +66,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     # Routers that choose the same whatever the query set this to False: text is then not encoded.
     _looks_at_queries = True
+    # Whether one fit serves every trade-off, as it does where outcomes are predicted.
+    _any_trade_off = False
 
     _parameter_constraints = {
         "encoder": [str, HasMethods(["fit", "transform"])],
@@ -101,23 +109,36 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             self._fit(self._read_training_data(X, y, cost, sample_weight))
         return self
 
-    def predict(self, X):
+    def predict(self, X, *, cost_weight=None, allowed=None):
         """Choose an LLM for each query.
 
         Parameters
         ----------
         X : sequence of str, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
+        cost_weight : float or array-like of shape (n_queries,), default=None
+            The trade-off, one for all queries or one per query. None is the router's own. Another
+            one can be asked of routers that predict outcomes; those trained for one trade-off
+            refuse it.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called: names for all queries, a list of names per query, or a
+            boolean array of shape (n_queries, n_llms). None allows the whole pool.
 
         Returns
         -------
         llms : ndarray of shape (n_queries,)
             Names out of `classes_`.
-        """
-        check_is_fitted(self)
-        return self.classes_[self._utilities(self._read_queries(X)).argmax(axis=1)]
 
-    def decision_function(self, X):
+        Raises
+        ------
+        ValueError
+            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
+            not in the pool, or leaves none to call.
+        """
+        chosen = self._values(X, cost_weight, allowed).argmax(axis=1)
+        return self.classes_[chosen]
+
+    def decision_function(self, X, *, cost_weight=None, allowed=None):
         """Value of each LLM on each query: `predict` chooses the largest.
 
         For :class:`~skrouter.RadialRouterClassifier` these are the logits, for routers that
@@ -127,17 +148,29 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ----------
         X : sequence of str, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
+        cost_weight : float or array-like of shape (n_queries,), default=None
+            The trade-off, one for all queries or one per query. None is the router's own. Another
+            one can be asked of routers that predict outcomes; those trained for one trade-off
+            refuse it.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called: names for all queries, a list of names per query, or a
+            boolean array of shape (n_queries, n_llms). None allows the whole pool.
 
         Returns
         -------
         values : ndarray of shape (n_queries, n_llms) or (n_queries,)
             Columns follow `classes_`. With two LLMs scikit-learn wants one column: the value of
             the second less that of the first.
-        """
-        check_is_fitted(self)
-        return as_decision(self._utilities(self._read_queries(X)))
 
-    def predict_proba(self, X):
+        Raises
+        ------
+        ValueError
+            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
+            not in the pool, or leaves none to call.
+        """
+        return as_decision(self._values(X, cost_weight, allowed))
+
+    def predict_proba(self, X, *, cost_weight=None, allowed=None):
         """Share of each LLM: the softmax of its values.
 
         That is the form of the target distribution which the main router learns (paper, section
@@ -150,14 +183,26 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ----------
         X : sequence of str, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
+        cost_weight : float or array-like of shape (n_queries,), default=None
+            The trade-off, one for all queries or one per query. None is the router's own. Another
+            one can be asked of routers that predict outcomes; those trained for one trade-off
+            refuse it.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called: names for all queries, a list of names per query, or a
+            boolean array of shape (n_queries, n_llms). None allows the whole pool.
 
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_llms)
             Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses.
+
+        Raises
+        ------
+        ValueError
+            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
+            not in the pool, or leaves none to call.
         """
-        check_is_fitted(self)
-        return softmax(self._utilities(self._read_queries(X)), axis=1)
+        return softmax(self._values(X, cost_weight, allowed), axis=1)
 
     def score(self, X, y, cost=None, sample_weight=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
@@ -197,8 +242,34 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Learn from :class:`TrainingData`; sets the fitted attributes of the subclass."""
 
     @abstractmethod
-    def _utilities(self, embeddings):
-        """One number per query and LLM, higher is better, up to a constant per query."""
+    def _utilities(self, embeddings, cost_weight):
+        """One number per query and LLM, higher is better, up to a constant per query.
+
+        `cost_weight` is a number or of shape (n_queries, 1); the router's own one unless
+        `_any_trade_off`.
+        """
+
+    def _values(self, X, cost_weight=None, allowed=None):
+        """Read what was asked for, before the queries are encoded, and value every LLM."""
+        check_is_fitted(self)
+        cost_weight, mask = self._read_request(X, cost_weight, allowed)
+        values = self._utilities(self._read_queries(X), cost_weight)
+        return values if mask is None else restrict(values, mask)
+
+    def _read_request(self, X, cost_weight, allowed):
+        if cost_weight is None:
+            cost_weight = self.cost_weight
+        else:
+            cost_weight = check_cost_weight(cost_weight, X)
+            if not self._any_trade_off:
+                own_cost_weight_only(self, cost_weight)
+            elif not self.uses_cost_ and np.any(cost_weight > 0):
+                raise ValueError(
+                    "cost_weight was given, but this router was fitted without costs and has "
+                    "nothing to charge; fit it with cost=."
+                )
+        mask = None if allowed is None else check_allowed(allowed, self.classes_, X)
+        return cost_weight, mask
 
     def _read_training_data(self, X, y, cost, sample_weight):
         """Check all that `fit` was given, then encode the queries."""

@@ -573,7 +573,7 @@ class RadialRouterClassifier(
 
         return on_epoch
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
         return self._run("logits", embeddings)
 
     def _run(self, what, embeddings):

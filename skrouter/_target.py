@@ -176,7 +176,7 @@ def routing_utility(performance, cost, cost_weight):
     performance : ndarray of shape (n_queries, n_llms)
     cost : ndarray of shape (n_queries, n_llms) or None
         US dollars per 1,000 queries. None means that nothing is charged.
-    cost_weight : float
+    cost_weight : float or ndarray of shape (n_queries, 1)
         The trade-off alpha: performance given up for one US dollar per 1,000 queries.
 
     Returns
@@ -185,9 +185,11 @@ def routing_utility(performance, cost, cost_weight):
         NaN where an outcome that counts was not observed; at ``cost_weight=0`` a missing
         cost does not count.
     """
-    if cost is None or cost_weight == 0:
+    if cost is None or np.all(cost_weight == 0):
         return performance
-    return performance - cost_weight * cost
+    if np.all(cost_weight != 0):
+        return performance - cost_weight * cost
+    return performance - np.where(cost_weight == 0, 0.0, cost_weight * cost)
 
 
 def _column_names(table):

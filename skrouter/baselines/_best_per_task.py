@@ -6,6 +6,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from skrouter._base import BaseRouter, all_or_nothing, as_decision
 from skrouter._means import observed_mean
+from skrouter._request import restrict
 from skrouter.metrics._score import score_choices
 
 
@@ -99,7 +100,7 @@ class BestPerTaskRouter(BaseRouter):
             self._fit(data, tasks)
         return self
 
-    def predict(self, X, *, tasks=None):
+    def predict(self, X, *, tasks=None, cost_weight=None, allowed=None):
         """Choose an LLM for each query by its task.
 
         Parameters
@@ -108,6 +109,10 @@ class BestPerTaskRouter(BaseRouter):
             Queries as text or ready embeddings, whichever they were at `fit`.
         tasks : array-like of shape (n_queries,)
             The task of each query. For a task not seen at `fit` the best single LLM is chosen.
+        cost_weight : float, default=None
+            The router's own, if any: the tables are made at `fit`.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called, as for other routers.
 
         Returns
         -------
@@ -119,10 +124,10 @@ class BestPerTaskRouter(BaseRouter):
         ValueError
             If `tasks` is missing, holds missing values, or has another length than `X`.
         """
-        chosen = self._read_utilities(X, tasks).argmax(axis=1)
+        chosen = self._read_utilities(X, tasks, cost_weight, allowed).argmax(axis=1)
         return self.classes_[chosen]
 
-    def decision_function(self, X, *, tasks=None):
+    def decision_function(self, X, *, tasks=None, cost_weight=None, allowed=None):
         """Mean utility of each LLM on the task of each query.
 
         Parameters
@@ -131,15 +136,19 @@ class BestPerTaskRouter(BaseRouter):
             Queries as text or ready embeddings, whichever they were at `fit`.
         tasks : array-like of shape (n_queries,)
             The task of each query.
+        cost_weight : float, default=None
+            The router's own, if any: the tables are made at `fit`.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called, as for other routers.
 
         Returns
         -------
         utility : ndarray of shape (n_queries, n_llms) or (n_queries,)
             Columns follow `classes_`. For two LLMs the second minus the first.
         """
-        return as_decision(self._read_utilities(X, tasks))
+        return as_decision(self._read_utilities(X, tasks, cost_weight, allowed))
 
-    def predict_proba(self, X, *, tasks=None):
+    def predict_proba(self, X, *, tasks=None, cost_weight=None, allowed=None):
         """Share of each LLM by a softmax of the mean utilities on the task.
 
         Parameters
@@ -148,13 +157,17 @@ class BestPerTaskRouter(BaseRouter):
             Queries as text or ready embeddings, whichever they were at `fit`.
         tasks : array-like of shape (n_queries,)
             The task of each query.
+        cost_weight : float, default=None
+            The router's own, if any: the tables are made at `fit`.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called, as for other routers.
 
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_llms)
             Columns follow `classes_`; the largest is what `predict` chooses.
         """
-        return softmax(self._read_utilities(X, tasks), axis=1)
+        return softmax(self._read_utilities(X, tasks, cost_weight, allowed), axis=1)
 
     def score(self, X, y, cost=None, sample_weight=None, *, tasks=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
@@ -199,7 +212,7 @@ class BestPerTaskRouter(BaseRouter):
         ]
         self.task_utility_ = np.stack(means)
 
-    def _utilities(self, tasks):
+    def _utilities(self, tasks, cost_weight):
         # Row -1, of the tasks that were not seen, is the mean over all queries.
         return np.vstack([self.task_utility_, self.mean_utility_])[self._rows(tasks)]
 
@@ -208,9 +221,11 @@ class BestPerTaskRouter(BaseRouter):
         position = {task: row for row, task in enumerate(self.tasks_)}
         return np.array([position.get(task, -1) for task in tasks])
 
-    def _read_utilities(self, X, tasks):
+    def _read_utilities(self, X, tasks, cost_weight, allowed):
         check_is_fitted(self)
-        return self._utilities(_check_tasks(tasks, self._read_queries(X)))
+        cost_weight, mask = self._read_request(X, cost_weight, allowed)
+        values = self._utilities(_check_tasks(tasks, self._read_queries(X)), cost_weight)
+        return values if mask is None else restrict(values, mask)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -48,7 +48,7 @@ class BestSingleRouter(BaseRouter):
     def _fit(self, data):
         self.mean_utility_ = observed_mean(data.utility, data.sample_weight)
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
         return np.tile(self.mean_utility_, (len(embeddings), 1))
 
     def __sklearn_tags__(self):

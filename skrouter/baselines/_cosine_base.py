@@ -82,7 +82,7 @@ class CosineRouter(BaseRouter):
             curve.append(total / weight.sum().item())
         return curve
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
         states = _unit(embeddings.astype(np.float64) @ self.projection_ + self.intercept_)
         return states @ _unit(self.llm_embeddings_).T / self.temperature
 

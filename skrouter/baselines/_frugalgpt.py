@@ -347,7 +347,15 @@ class FrugalGPTRouter(BaseRouter):
         used[:, -1] = True
         return used.argmax(axis=1)
 
-    def _utilities(self, embeddings):
+    def _read_request(self, X, cost_weight, allowed):
+        if allowed is not None:
+            raise ValueError(
+                "allowed was given, but a cascade calls its LLMs in a fixed order, order_, and "
+                "cannot leave one out; fit it on the pool that is allowed."
+            )
+        return super()._read_request(X, cost_weight, allowed)
+
+    def _utilities(self, embeddings, cost_weight):
         # A cascade stops or goes on, it does not weigh LLMs: 1 for the answer that is used.
         values = np.zeros((len(embeddings), len(self.classes_)))
         values[np.arange(len(embeddings)), self._order[self._stops(embeddings)]] = 1.0

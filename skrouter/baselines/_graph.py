@@ -291,7 +291,7 @@ class GraphRouter(BaseRouter):
             curve.append(total / total_weight)
         return curve
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
         queries = embeddings.astype(np.float64) @ self.projection_ + self.intercept_
         return queries @ self.llm_states_.T + self.offset_
 

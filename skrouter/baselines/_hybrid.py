@@ -258,7 +258,7 @@ class HybridLLMRouter(BaseRouter):
     def _predict_small(self, embeddings):
         return _probability(self.classifier_, self._constant, embeddings)
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
         probability = self._predict_small(embeddings)
         values = np.full((len(embeddings), len(self.classes_)), -np.inf)
         values[:, self._large] = 0.0

@@ -1,53 +1,20 @@
 """Routers that predict the performance and the cost of every LLM with regressors."""
 
 from abc import abstractmethod
-from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
 from skrouter._base import BaseRouter
-from skrouter._target import routing_utility
+from skrouter._outcomes import OutcomesMixin, PredictedOutcomes
 from skrouter.baselines._columns import ColumnRegressors
 
 
-class PredictedOutcomes(NamedTuple):
-    """Predicted outcomes of each LLM on each query.
-
-    Attributes
-    ----------
-    performance : ndarray of shape (n_queries, n_llms)
-    cost : ndarray of shape (n_queries, n_llms) or None
-        US dollars per 1,000 queries. None for a router fitted without costs.
-    """
-
-    performance: np.ndarray
-    cost: np.ndarray | None
-
-
-class OutcomeRouter(BaseRouter):
+class OutcomeRouter(OutcomesMixin, BaseRouter):
     """Base of the routers that choose the argmax of predicted performance minus weighted cost.
 
     A subclass gives a fresh regressor in :meth:`_make_regressor`.
     """
-
-    def predict_outcomes(self, X):
-        """Predict the performance and the cost of every LLM.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-
-        Returns
-        -------
-        outcomes : PredictedOutcomes
-            A named tuple ``(performance, cost)`` of arrays of shape (n_queries, n_llms), columns
-            as in `classes_`, cost in US dollars per 1,000 queries; `cost` is None for a router
-            fitted without costs. Predictions are not clipped: a linear model can leave [0, 1].
-        """
-        check_is_fitted(self)
-        return self._predict_outcomes(self._read_queries(X))
 
     def _predict_outcomes(self, embeddings):
         performance = self.performance_model_.predict(embeddings)
@@ -77,8 +44,5 @@ class OutcomeRouter(BaseRouter):
         if self.uses_cost_:
             self.cost_model_ = ColumnRegressors(*arguments, target.cost, weight)
 
-    def _utilities(self, embeddings):
-        outcomes = self._predict_outcomes(embeddings)
-        utility = routing_utility(outcomes.performance, outcomes.cost, self.cost_weight)
-        # Fitted at a trade-off of 0, costs may be unknown; they cannot then win on cost later.
-        return np.where(np.isnan(utility), -np.inf, utility)
+    def _utilities(self, embeddings, cost_weight):
+        return self._expected_utility(embeddings, cost_weight)

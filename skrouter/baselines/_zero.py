@@ -5,7 +5,6 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
 from skrouter._means import observed_mean
@@ -83,21 +82,26 @@ class ZeroRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, cost_weight=None, allowed=None):
         """Probability with which each LLM is called: the same for all queries.
 
         Parameters
         ----------
         X : sequence of str, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
+        cost_weight : float, default=None
+            The router's own, if any: the shares were found at `fit`.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called, as for `predict`: the shares of the others go to them.
 
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_llms)
             Columns follow `classes_`.
         """
-        check_is_fitted(self)
-        return np.tile(self.shares_, (len(self._read_queries(X)), 1))
+        drawn = self._values(X, cost_weight, allowed)
+        shares = np.where(np.isneginf(drawn), 0.0, self.shares_)
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def _check_parameters(self, X, text):
         if self.budget is not None and not self.uses_cost_:
@@ -118,10 +122,13 @@ class ZeroRouter(BaseRouter):
             self.mean_cost_[known], self.mean_performance_[known], self.budget
         )
 
-    def _utilities(self, embeddings):
+    def _utilities(self, embeddings, cost_weight):
+        # The largest of log-share plus Gumbel noise is each LLM with the probability of its share,
+        # also among those of them that are allowed.
         rng = check_random_state(self.random_state)
-        drawn = rng.choice(len(self.classes_), size=len(embeddings), p=self.shares_)
-        return np.eye(len(self.classes_))[drawn]
+        noise = rng.gumbel(size=(len(embeddings), len(self.classes_)))
+        with np.errstate(divide="ignore"):
+            return np.log(self.shares_) + noise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
