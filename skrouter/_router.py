@@ -1,31 +1,31 @@
 """RadialRouterClassifier, the main estimator."""
 
-import itertools
-from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.model_selection import KFold
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._base import BaseRouter
-from skrouter._clusters import cluster_queries
 from skrouter._encoder import SentenceEncoder
-from skrouter._means import observed_mean
+from skrouter._examples import choose_examples
+from skrouter._outcomes import OutcomesMixin, PredictedOutcomes
 from skrouter._persistence import from_arrays, to_arrays, versions, warn_on_other_versions
+from skrouter._pool import ChangingPool
 from skrouter._pretrained import resolve_device
-from skrouter._smoothing import smooth_over_neighbors
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
 
 
 class RadialRouterClassifier(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRouter
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ChangingPool,
+    OutcomesMixin,
+    BaseRouter,
 ):
     r"""Learn from past queries which LLM to call, with RadialRouter.
 
@@ -226,7 +226,9 @@ class RadialRouterClassifier(
 
     _parameter_constraints = {
         **BaseRouter._parameter_constraints,
+        "trade_off": [StrOptions({"any", "fixed"})],
         "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "outcome_weight": [Interval(Real, 0, None, closed="left")],
         "target_temperature": [Interval(Real, 0, None, closed="neither")],
         "kl_direction": [StrOptions({"forward", "reverse"})],
         "target_smoothing": [Interval(Real, 0, 1, closed="both")],
@@ -248,6 +250,7 @@ class RadialRouterClassifier(
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_examples": [Interval(Integral, 0, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
         "device": [str],
         "random_state": ["random_state"],
@@ -259,7 +262,9 @@ class RadialRouterClassifier(
         encoder="all-MiniLM-L6-v2",
         *,
         cost_weight=0.02,
+        trade_off="any",
         contrastive_weight=0.3,
+        outcome_weight=0.3,
         target_temperature=0.2,
         kl_direction="reverse",
         target_smoothing=0.3,
@@ -281,6 +286,7 @@ class RadialRouterClassifier(
         early_stopping=True,
         validation_fraction=0.25,
         n_iter_no_change=10,
+        max_examples=5000,
         llm_names=None,
         dtype="float32",
         device="auto",
@@ -289,7 +295,9 @@ class RadialRouterClassifier(
     ):
         self.encoder = encoder
         self.cost_weight = cost_weight
+        self.trade_off = trade_off
         self.contrastive_weight = contrastive_weight
+        self.outcome_weight = outcome_weight
         self.target_temperature = target_temperature
         self.kl_direction = kl_direction
         self.target_smoothing = target_smoothing
@@ -311,6 +319,7 @@ class RadialRouterClassifier(
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.max_examples = max_examples
         self.llm_names = llm_names
         self.dtype = dtype
         self.device = device
@@ -388,175 +397,18 @@ class RadialRouterClassifier(
             )
 
     def _fit(self, data):
-        import torch
+        from skrouter._radial_training import train
 
-        from skrouter._training import (
-            Queries,
-            cross_validate_epochs,
-            epochs,
-            one_thread,
-            seeded,
-        )
-
-        used = np.flatnonzero(data.sample_weight)
-        data = data._replace(
-            queries=data.queries and [data.queries[i] for i in used],
-            embeddings=data.embeddings[used],
-            utility=data.utility[used],
-            # Relative weights are all that counts; so they fit into any precision.
-            sample_weight=data.sample_weight[used] / data.sample_weight[used].mean(),
-        )
-        random_state = check_random_state(self.random_state)
-        clusters = None
-        if self.contrastive_weight > 0:
-            clusters = cluster_queries(
-                data.embeddings, data.sample_weight, self.n_clusters, random_state
-            )
-        folds = self._folds(len(used), random_state)
-        seed = random_state.randint(np.iinfo(np.int32).max)
-        device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
-
-        def tensor(array, dtype=dtype):
-            return torch.tensor(array, dtype=dtype, device=device)
-
-        queries = Queries(
-            tensor(data.utility),
-            tensor(data.sample_weight),
-            None if clusters is None else tensor(clusters, torch.long),
-            tensor(self._best_constant(data)),
-        )
-        inputs = None if self.fine_tune_encoder else self._inputs(data, tensor)
-        everything = np.arange(len(used))
-        objective, schedule = self._objective(), self._schedule(len(used))
-        # An encoder needs all threads there are; for the network alone see one_thread.
-        threads = nullcontext() if self.fine_tune_encoder else one_thread()
-        with threads, seeded(seed, device):
-            n_epochs, self.validation_gains_ = self.max_iter, []
-            if folds:
-                n_epochs, self.validation_gains_ = cross_validate_epochs(
-                    [self._make_learner(data, queries, inputs, tensor, rows) for rows, _ in folds],
-                    queries,
-                    [tensor(rows, torch.long) for _, rows in folds],
-                    objective,
-                    schedule,
-                    self._report_validation,
-                )
-                if not self.fit_intercept:
-                    # An untrained network is then no constant choice to stay at.
-                    n_epochs = n_epochs or self.max_iter
-            learner = self._make_learner(data, queries, inputs, tensor, everything)
-            self._network, self._versions = learner.network, versions()
-            self.loss_curve_ = []
-            on_epoch = self._announce_epochs(data, n_epochs)
-            run = epochs(learner, queries, objective, schedule)
-            for loss in itertools.islice(run, n_epochs):
-                self.loss_curve_.append(loss)
-                if on_epoch(loss):
-                    break
-        learner.modules.eval()
-        if learner.encoder is not None:
-            self.encoder_._set_weights(to_arrays(learner.encoder))
-        else:
-            # It was trained on standardised embeddings, and is to be called on raw ones.
-            scaler, _ = inputs
-            self._network.standardize(
-                torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
-            )
+        self._versions = versions()
+        trained = train(self, data, lambda n_epochs: self._announce_epochs(data, n_epochs))
+        self._network, self._architecture = trained.network, trained.architecture
+        self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
         self.n_iter_ = len(self.loss_curve_)
-        self.llm_embeddings_ = to_arrays(learner.network.backbone)["llm_embeddings"]
-
-    def _objective(self):
-        from skrouter._training import Objective
-
-        return Objective(
-            self.target_temperature,
-            self.kl_direction,
-            self.contrastive_weight,
-            self.contrastive_temperature,
-        )
-
-    def _schedule(self, n_queries):
-        from skrouter._training import Schedule
-
-        return Schedule(
-            self.learning_rate,
-            self.encoder_learning_rate,
-            self.weight_decay,
-            self.batch_size or n_queries,
-            self.max_iter,
-            self.n_iter_no_change,
-        )
-
-    def _folds(self, n_queries, random_state):
-        """Rows to train on and rows to hold out, in turn; none without early stopping."""
-        n_folds = round(min(1 / self.validation_fraction, n_queries))
-        if not self.early_stopping or n_folds < 2:
-            return []
-        seed = random_state.randint(np.iinfo(np.int32).max)
-        folds = KFold(n_folds, shuffle=True, random_state=seed)
-        return list(folds.split(np.empty(n_queries)))
-
-    def _make_learner(self, data, queries, inputs, tensor, rows):
-        """A new network, with its own copy of the encoder if that is to be trained."""
-        import torch
-
-        from skrouter._training import Learner
-        from skrouter.nn.network import RoutingNetwork
-
-        self._architecture = {
-            "n_features": data.embeddings.shape[1],
-            "n_llms": data.utility.shape[1],
-            "dim": self.hidden_dim,
-            "n_layers": self.n_layers,
-            "n_heads": self.n_heads,
-            "dropout": self.dropout,
-            "backbone": self.backbone,
-        }
-        network = RoutingNetwork(**self._architecture).to(queries.utility)
-        if self.fit_intercept:
-            network.intercept.copy_(queries.constant)
-            network.start_at_intercept()
-        target = smooth_over_neighbors(
-            data.utility[rows],
-            data.embeddings[rows],
-            data.sample_weight[rows],
-            self.target_smoothing,
-            self.n_neighbors,
-        )
-        examples = tensor(rows, torch.long), tensor(target)
-        if self.fine_tune_encoder:
-            encoder = self.encoder_._load(fresh=True).to(queries.utility.device)
-
-            def embed(rows):
-                batch = [data.queries[i] for i in rows.tolist()]
-                return self.encoder_._embed(encoder, batch).to(queries.utility.dtype)
-
-            return Learner(network.eval(), encoder, embed, *examples)
-        _, ready = inputs
-        return Learner(network.eval(), None, lambda rows: ready[rows], *examples)
-
-    def _inputs(self, data, tensor):
-        """The standardisation, and the standardised embeddings: the same for all networks."""
-        scaler = StandardScaler().fit(data.embeddings, sample_weight=data.sample_weight)
-        # In float64: what is left of a small difference between large numbers is worth keeping.
-        scaled = scaler.transform(data.embeddings.astype(np.float64))
-        return scaler, tensor(scaled)
-
-    def _best_constant(self, data):
-        """Logits of the best router that ignores the query.
-
-        Among all constant distributions the one nearest to the targets, in reverse KL, is
-        ``softmax(mean utility / target_temperature)``.
-        """
-        mean = observed_mean(data.utility, data.sample_weight)
-        return (mean - mean.max()) / self.target_temperature
-
-    def _report_validation(self, epoch, loss, gain):
-        if self.verbose:
-            print(
-                f"validation, epoch {epoch}/{self.max_iter}: loss {loss:.4f}, gain over the best "
-                f"single LLM {gain:+.4f}"
-            )
+        self.llm_embeddings_ = to_arrays(trained.network.backbone)["llm_embeddings"]
+        self._columns = np.arange(len(self.classes_))
+        if trained.encoder_weights is not None:
+            self.encoder_._set_weights(trained.encoder_weights)
+        self._examples = choose_examples(self, data)
 
     def _announce_epochs(self, data, n_epochs):
         """Begin the fit task of the callbacks; returns what is called after every epoch."""
@@ -564,17 +416,43 @@ class RadialRouterClassifier(
         task = {"estimator": self, "X": data.queries or data.embeddings, "y": data.utility}
         context.call_on_fit_task_begin(**task)
 
-        def on_epoch(loss):
+        def on_epoch(training, losses):
             if self.verbose:
-                print(f"epoch {len(self.loss_curve_)}/{n_epochs}: loss {loss:.4f}")
+                print(f"epoch {len(losses)}/{n_epochs}: loss {losses[-1]:.4f}")
             step = context.subcontext(task_name="epoch").call_on_fit_task_begin(**task)
-            # An empty dict: copies of this estimator are ready to predict at any epoch.
-            return step.call_on_fit_task_end(**task, reconstruction_attributes=dict)
+            return step.call_on_fit_task_end(
+                **task, reconstruction_attributes=lambda: self._at_this_epoch(training)
+            )
 
         return on_epoch
 
+    def _at_this_epoch(self, training):
+        """What a copy of this router needs to predict in the middle of training."""
+        return {
+            "_network": training.ready_network(),
+            "_architecture": training.architecture(),
+            "_columns": np.arange(len(self.classes_)),
+        }
+
+    @property
+    def _any_trade_off(self):
+        return self.trade_off == "any"
+
+    def _predict_outcomes(self, embeddings):
+        if not self._any_trade_off:
+            raise ValueError(
+                "This router was trained with trade_off='fixed' and knows utilities at its own "
+                "cost_weight only, not performance and cost; fit it with trade_off='any'."
+            )
+        outcomes = self._run("outcomes", embeddings)
+        return PredictedOutcomes(outcomes[..., 0], outcomes[..., 1] if self.uses_cost_ else None)
+
     def _utilities(self, embeddings, cost_weight):
-        return self._run("logits", embeddings)
+        if self._any_trade_off:
+            utility = self._expected_utility(embeddings, cost_weight)
+        else:
+            utility = self._run("outcomes", embeddings)[..., 0]
+        return utility / self.target_temperature
 
     def _run(self, what, embeddings):
         """Outputs of the network in evaluation mode, as float64.
@@ -587,7 +465,7 @@ class RadialRouterClassifier(
         network = self._network
         device = resolve_device(self.device)
         dtype = torch.float32 if device == "mps" else torch.float64  # MPS has no float64
-        if network.intercept.device != torch.device(device) or network.intercept.dtype != dtype:
+        if network.mean.device != torch.device(device) or network.mean.dtype != dtype:
             network.to(device, dtype)
         with torch.inference_mode():
             outputs = [
@@ -598,7 +476,9 @@ class RadialRouterClassifier(
                     range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE),
                 )
             ]
-        return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
+        outputs = torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
+        # LLMs that were removed are still satellites, but not in the pool.
+        return outputs[:, self._columns] if what == "outcomes" else outputs
 
     def __getstate__(self):
         # Copied: it may be the live __dict__.

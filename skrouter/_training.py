@@ -8,30 +8,76 @@ from typing import NamedTuple
 
 import torch
 
-from skrouter.nn.losses import contrastive_loss, kl_loss
+from skrouter.nn.losses import contrastive_loss, kl_loss, outcome_loss
 from skrouter.nn.network import RoutingNetwork
 
 _ONE_SIDED_99 = 2.326  # standard errors
+
+# Trade-offs at which the choice is validated, as shares: see `at_share`.
+VALIDATED_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
 
 # torch's generators and its number of threads are those of the whole process.
 _GLOBAL_STATE = threading.RLock()
 
 
 class Objective(NamedTuple):
-    """``L_KL + contrastive_weight * L_qq`` and its settings."""
+    """``L_KL + contrastive_weight * L_qq``, and with `outcome_weight` a loss of the outcomes.
+
+    Attributes
+    ----------
+    typical_cost_weight : float or None
+        Trade-offs are drawn around it, one per query and batch. None where the only outcome is
+        a utility or a performance, and there is no trade-off to draw.
+    outcome_weight : float
+        Weight of the squared error of the outcomes, in their units.
+    """
 
     target_temperature: float
     kl_direction: str
     contrastive_weight: float
     contrastive_temperature: float
+    typical_cost_weight: float | None
+    outcome_weight: float
 
-    def __call__(self, logits, states, utility, clusters):
+    def __call__(self, network, embeddings, target, clusters):
         """Loss per query, shape (n_queries,)."""
-        loss = kl_loss(logits, utility, self.target_temperature, self.kl_direction)
+        outcomes, states = network(embeddings)
+        cost_weight, loss_weight = 0.0, 1.0
+        if self.typical_cost_weight is not None:
+            share = torch.rand(len(target), 1, dtype=target.dtype).to(target.device)
+            cost_weight, loss_weight = at_share(share, self.typical_cost_weight)
+            loss_weight = loss_weight.squeeze(1)
+        loss = loss_weight * kl_loss(
+            utility(outcomes, cost_weight) / self.target_temperature,
+            utility(target, cost_weight),
+            self.target_temperature,
+            self.kl_direction,
+        )
+        if self.outcome_weight > 0:
+            error = outcome_loss(outcomes, target, network.unit)
+            loss = loss + self.outcome_weight * error
         if clusters is not None:
             contrast = contrastive_loss(states, clusters, self.contrastive_temperature)
             loss = loss + self.contrastive_weight * contrast
         return loss
+
+
+def at_share(share, typical_cost_weight):
+    """The trade-off at which costs count for a share of the utility, and the weight of its loss.
+
+    With ``alpha = typical * share / (1 - share)`` and the weight ``2 (1 - share)`` utilities weigh
+    as if they were ``2 ((1 - share) performance - share * typical * cost)``: all trade-offs, from
+    performance alone to cost alone, have losses of one scale, and a mean weight of 1.
+    """
+    rest = (1 - share).clip(min=0.05)
+    return typical_cost_weight * share / rest, 2 * rest
+
+
+def utility(outcomes, cost_weight):
+    """Utility of outcomes (n_queries, n_llms, 1 or 2): of performance alone, or less the cost."""
+    if outcomes.shape[-1] == 1:
+        return outcomes[..., 0]
+    return outcomes[..., 0] - cost_weight * outcomes[..., 1]
 
 
 class Schedule(NamedTuple):
@@ -50,19 +96,19 @@ class Queries(NamedTuple):
 
     Attributes
     ----------
-    utility : tensor of shape (n_queries, n_llms)
-        NaN where not observed.
+    outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
+        Utility, or performance, or performance and cost. NaN where not observed.
     weight : tensor of shape (n_queries,)
     clusters : tensor of shape (n_queries,) or None
         None without a contrastive loss.
-    constant : tensor of shape (n_llms,)
-        Logits of the best router that ignores the query.
+    mean : tensor of shape (n_llms, n_outcomes)
+        Mean outcomes: all that a router knows which ignores the query.
     """
 
-    utility: torch.Tensor
+    outcomes: torch.Tensor
     weight: torch.Tensor
     clusters: torch.Tensor | None
-    constant: torch.Tensor
+    mean: torch.Tensor
 
 
 @contextmanager
@@ -118,8 +164,8 @@ class Learner(NamedTuple):
         trained.
     rows : tensor of int, shape (n_rows,)
         Rows to train on.
-    target : tensor of shape (n_rows, n_llms)
-        Utilities to train towards on these rows. NaN where not observed.
+    target : tensor of shape (n_rows, n_llms, n_outcomes)
+        Outcomes to train towards on these rows. NaN where not observed.
     """
 
     network: RoutingNetwork
@@ -168,9 +214,8 @@ def epochs(learner, queries, objective, schedule):
         total = 0.0
         for part in order.split(schedule.batch_size):
             batch = learner.rows[part]
-            logits, states = learner.network(learner.embed(batch))
             clusters = None if queries.clusters is None else queries.clusters[batch]
-            loss = objective(logits, states, learner.target[part], clusters)
+            loss = objective(learner.network, learner.embed(batch), learner.target[part], clusters)
             loss = (queries.weight[batch] * loss).sum()
             optimizer.zero_grad(set_to_none=True)
             (loss / (mean_weight * len(batch))).backward()
@@ -192,7 +237,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
 
     All learners are trained side by side, each without its fold. After every epoch the gain is
     the mean utility of what they call on the held-out queries, less that of the best constant
-    choice, query by query.
+    choice, query by query; with a trade-off to draw, the mean over several.
 
     Parameters
     ----------
@@ -219,20 +264,19 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     """
     runs = [epochs(learner, queries, objective, schedule) for learner in learners]
     judged = torch.cat(held_out)
-    utility, weight = queries.utility[judged], queries.weight[judged]
-    by_constant = _received(utility, queries.constant.expand_as(utility))
+    weight = queries.weight[judged]
     batch_size = max(schedule.batch_size, 256)
     gains, best_epoch, best_gain, least = [], 0, 0.0, math.inf
     for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
         with torch.no_grad():
-            logits = torch.cat(
+            expected = torch.cat(
                 [
                     learner.network(learner.embed(part))[0]
                     for learner, rows in zip(learners, held_out, strict=True)
                     for part in rows.split(batch_size)
                 ]
             )
-        difference = _received(utility, logits) - by_constant
+        difference = _gain(queries.outcomes[judged], expected, queries.mean, weight, objective)
         gain = (weight * difference).sum() / weight.sum()
         error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
         gain = gain.item()
@@ -260,8 +304,38 @@ class _Ramp:
         return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _received(utility, logits):
-    """Utility of the LLM with the largest logit among those observed, per query."""
-    lowest = torch.finfo(logits.dtype).min
-    chosen = logits.masked_fill(utility.isnan(), lowest).argmax(dim=1, keepdim=True)
-    return utility.gather(1, chosen).squeeze(1)
+def _gain(observed, expected, mean, weight, objective):
+    """Utility of what is called by `expected` outcomes less that of the best constant, per query.
+
+    Outcomes that were not observed are taken as expected, and the others correct this for all,
+    each weighing by the inverse share of the queries on which its LLM was observed: the doubly
+    robust estimate (arXiv 1103.4601). Where all is observed this is the utility itself.
+    """
+    shares, loss_weights = torch.zeros(1), torch.ones(1)
+    cost_weights = shares
+    if objective.typical_cost_weight is not None:
+        shares = torch.tensor(VALIDATED_SHARES)
+        cost_weights, loss_weights = at_share(shares, objective.typical_cost_weight)
+    total = 0.0
+    for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
+        received = _received(utility(observed, cost_weight), utility(expected, cost_weight), weight)
+        chosen = _largest(utility(expected, cost_weight))[:, None]
+        constant = _largest(utility(mean, cost_weight)).expand_as(chosen)
+        difference = received.gather(1, chosen) - received.gather(1, constant)
+        total = total + loss_weight * difference.squeeze(1)
+    return total / len(cost_weights)
+
+
+def _received(observed, expected, weight):
+    """Doubly robust estimate of every utility, shape (n_queries, n_llms)."""
+    known = ~observed.isnan()
+    if known.all():
+        return observed
+    share = (weight @ known.to(weight.dtype)) / weight.sum()
+    correction = torch.where(known, observed - expected, 0.0) / share.clamp(min=1e-12)
+    return expected.nan_to_num() + correction
+
+
+def _largest(utility):
+    """The first of the largest; what is NaN is never called."""
+    return utility.nan_to_num(nan=-torch.inf, neginf=-torch.inf).argmax(dim=-1)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from skrouter.nn import RadialFormer, RoutingNetwork, contrastive_loss, kl_loss
 from skrouter.nn.backbones import BACKBONES
+from skrouter.nn.losses import outcome_loss
 
 
 class PlainRadialFormer(nn.Module):
@@ -44,7 +45,7 @@ class PlainRadialFormer(nn.Module):
                 attend = self.attention(layer.relay_attention)
                 answer = attend(relay[:, None], context)[:, 0]
                 relay = layer.relay_norm(F.relu(answer))
-        return self.fast.head(satellites).squeeze(-1)
+        return self.fast.head(satellites)
 
 
 @pytest.mark.parametrize("ring", [False, True])
@@ -91,11 +92,34 @@ def test_all_weights_of_the_network_are_trained(backbone):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_network_starts_at_its_intercept(backbone):
-    network = RoutingNetwork(6, 3, 8, 2, 2, 0.5, backbone).eval()
-    network.intercept.copy_(torch.tensor([0.0, -1.0, 2.0]))
-    network.start_at_intercept()
-    torch.testing.assert_close(network(torch.randn(4, 6))[0], network.intercept.expand(4, 3))
+def test_network_starts_at_its_mean(backbone):
+    network = RoutingNetwork(6, 3, 8, 2, 2, 0.5, backbone, n_outcomes=2).eval()
+    mean = torch.tensor([[0.0, 1.0], [-1.0, 0.5], [2.0, 3.0]])
+    network.start_at_mean(mean, torch.ones(3, 2))
+    torch.testing.assert_close(network(torch.randn(4, 6))[0], mean.expand(4, 3, 2))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_newcomers_change_nothing_for_the_others(backbone):
+    torch.manual_seed(0)
+    network = BACKBONES[backbone](5, 8, 3, 2, n_outputs=2).eval()
+    relay, newcomers = torch.randn(4, 8), torch.randn(2, 8)
+    before = network(relay)
+    after = network(relay, newcomers)
+    assert after.shape == (4, 7, 2)
+    torch.testing.assert_close(after[:, :5], before)
+    # Nor for each other.
+    torch.testing.assert_close(after[:, 6:], network(relay, newcomers[1:])[:, 5:])
+    assert (after[:, 5:] - before[:, :1]).abs().max() > 1e-3
+
+
+def test_outcome_loss_by_hand():
+    nan = float("nan")
+    expected = torch.zeros(2, 3, 2, dtype=torch.float64)
+    observed = torch.tensor([[[1.0, 4.0], [nan, 2.0], [0.5, nan]], [[nan, nan]] * 3])
+    unit = torch.tensor([[0.5, 2.0], [0.5, 0.0], [0.5, 2.0]])  # the second has a list price
+    loss = outcome_loss(expected, observed.double(), unit.double())
+    np.testing.assert_allclose(loss, [0.5 * ((2**2 + 1**2) / 2 + 2**2), 0.0])
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])

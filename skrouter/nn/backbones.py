@@ -12,7 +12,7 @@ class PoolTransformer(nn.Module):
     """A standard Transformer over the query and all LLMs, ``[h_q; m_1; ...; m_n]``.
 
     Everything attends to everything, without positions; one MLP turns the last state of each LLM
-    into a logit.
+    into its outputs.
 
     Parameters
     ----------
@@ -24,24 +24,33 @@ class PoolTransformer(nn.Module):
         Layers and attention heads.
     dropout : float, default=0.0
         Of :class:`torch.nn.TransformerEncoderLayer`.
+    n_outputs : int, default=1
+        Outputs per LLM.
 
     Attributes
     ----------
     llm_embeddings : Parameter of shape (n_llms, dim)
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1):
         super().__init__()
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
         layer = nn.TransformerEncoderLayer(dim, n_heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
-        self.head = make_head(dim)
+        self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
-        """Logits of shape (n_queries, n_llms) of query representations (n_queries, dim)."""
-        llms = self.llm_embeddings.expand(len(relay), -1, -1)
-        states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1))
-        return self.head(states[:, 1:]).squeeze(-1)
+    def forward(self, relay, newcomers=None):
+        """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
+        llms, mask = self.llm_embeddings, None
+        if newcomers is not None:
+            llms = torch.cat([llms, newcomers])
+            # Nobody attends to a newcomer but itself.
+            mask = torch.zeros(1 + len(llms), 1 + len(llms), dtype=torch.bool, device=llms.device)
+            mask[:, -len(newcomers) :] = True
+            mask.fill_diagonal_(False)
+        llms = llms.expand(len(relay), -1, -1)
+        states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1), mask)
+        return self.head(states[:, 1:])
 
 
 class PairMLP(nn.Module):
@@ -59,13 +68,15 @@ class PairMLP(nn.Module):
         Not used: there is no attention.
     dropout : float, default=0.0
         Dropped share of every hidden state, while training.
+    n_outputs : int, default=1
+        Outputs per LLM.
 
     Attributes
     ----------
     llm_embeddings : Parameter of shape (n_llms, dim)
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0):
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1):
         super().__init__()
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
         layers = []
@@ -73,15 +84,16 @@ class PairMLP(nn.Module):
             width = dim if layer else 2 * dim
             layers += [nn.Linear(width, dim), nn.ReLU(), nn.LayerNorm(dim), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
-        self.head = make_head(dim)
+        self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
-        """Logits of shape (n_queries, n_llms) of query representations (n_queries, dim)."""
-        shape = (len(relay), len(self.llm_embeddings), -1)
-        pairs = torch.cat(
-            [relay.unsqueeze(1).expand(shape), self.llm_embeddings.expand(shape)], dim=-1
-        )
-        return self.head(self.layers(pairs)).squeeze(-1)
+    def forward(self, relay, newcomers=None):
+        """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
+        llms = self.llm_embeddings
+        if newcomers is not None:
+            llms = torch.cat([llms, newcomers])
+        shape = (len(relay), len(llms), -1)
+        pairs = torch.cat([relay.unsqueeze(1).expand(shape), llms.expand(shape)], dim=-1)
+        return self.head(self.layers(pairs))
 
 
 BACKBONES = {

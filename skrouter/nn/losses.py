@@ -1,4 +1,7 @@
-"""The objective of RadialRouter (arXiv 2506.03880, section 3): ``L_KL + lambda * L_qq``."""
+"""The objective of RadialRouter (arXiv 2506.03880, section 3), ``L_KL + lambda * L_qq``.
+
+And, beyond the paper, the error of expected outcomes.
+"""
 
 import torch
 from torch.nn import functional as F
@@ -34,6 +37,29 @@ def kl_loss(logits, utility, temperature, direction):
     else:
         terms = log_p.exp() * (log_p - log_q)
     return terms.masked_fill(hidden, 0.0).sum(dim=1)
+
+
+def outcome_loss(expected, observed, unit):
+    """Half the squared error of expected outcomes in their units, per query.
+
+    Near its minimum this is of the scale of :func:`kl_loss`, if the unit of the performance is
+    the temperature.
+
+    Parameters
+    ----------
+    expected, observed : tensor of shape (n_queries, n_llms, n_outcomes)
+        NaN in `observed` where not observed; the mean is over what was.
+    unit : tensor of shape (n_llms, n_outcomes)
+        Where it is 0 the outcome does not vary, and there is nothing to learn.
+
+    Returns
+    -------
+    loss : tensor of shape (n_queries,)
+    """
+    known = ~(observed.isnan() | expected.isnan()) & (unit > 0)
+    error = torch.where(known, expected - observed, 0.0) / torch.where(unit > 0, unit, 1.0)
+    per_outcome = error.square().sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    return 0.5 * per_outcome.sum(dim=1)
 
 
 def contrastive_loss(states, clusters, temperature):

@@ -1,4 +1,4 @@
-"""From the embedding of a query to one logit per LLM."""
+"""From the embedding of a query to the expected outcomes of every LLM."""
 
 import torch
 from torch import nn
@@ -11,7 +11,8 @@ class RoutingNetwork(nn.Module):
 
     The embedding is standardised with fixed statistics and projected to ``h_q``, the relay
     of the RadialFormer. With a frozen encoder this projection is what the contrastive loss
-    trains.
+    trains. What the backbone says of an LLM is a deviation from its mean outcomes, in units of
+    their spread: ``outcome = mean + unit * backbone(h_q)``.
 
     Parameters
     ----------
@@ -23,24 +24,43 @@ class RoutingNetwork(nn.Module):
         See :class:`RadialFormer`.
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         "radial" is :class:`RadialFormer`, the others stand in its place for comparison.
+    n_outcomes : int, default=1
+        Outcomes per LLM: one, a utility or a performance, or two, performance and cost.
+    n_newcomers : int, default=0
+        LLMs that came after training. The others do not see them.
 
     Attributes
     ----------
     center, scale : buffers of shape (n_features,)
         Statistics of the training embeddings; 0 and 1 until set.
-    intercept : buffer of shape (n_llms,)
-        Added to the logits; 0 until set.
+    mean, unit : buffers of shape (n_llms + n_newcomers, n_outcomes)
+        Mean and unit of the outcomes; 0 and 1 until set.
+    newcomers : buffer of shape (n_newcomers, dim)
+        Embeddings of the LLMs that came after training.
     """
 
-    def __init__(self, n_features, n_llms, dim, n_layers, n_heads, dropout, backbone="radial"):
+    def __init__(
+        self,
+        n_features,
+        n_llms,
+        dim,
+        n_layers,
+        n_heads,
+        dropout,
+        backbone="radial",
+        n_outcomes=1,
+        n_newcomers=0,
+    ):
         super().__init__()
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
-        self.register_buffer("intercept", torch.zeros(n_llms))
+        self.register_buffer("mean", torch.zeros(n_llms + n_newcomers, n_outcomes))
+        self.register_buffer("unit", torch.ones(n_llms + n_newcomers, n_outcomes))
+        self.register_buffer("newcomers", torch.zeros(n_newcomers, dim))
         self.query_projection = nn.Linear(n_features, dim)
         self.query_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
-        self.backbone = BACKBONES[backbone](n_llms, dim, n_layers, n_heads, dropout)
+        self.backbone = BACKBONES[backbone](n_llms, dim, n_layers, n_heads, dropout, n_outcomes)
 
     def represent(self, embeddings):
         """Query representations ``h_q``.
@@ -55,21 +75,12 @@ class RoutingNetwork(nn.Module):
         """
         return self.query_norm(self.query_projection((embeddings - self.center) / self.scale))
 
-    def logits(self, embeddings):
-        """One logit per query and LLM.
-
-        Parameters
-        ----------
-        embeddings : tensor of shape (n_queries, n_features)
-
-        Returns
-        -------
-        logits : tensor of shape (n_queries, n_llms)
-        """
+    def outcomes(self, embeddings):
+        """Expected outcomes alone; see :meth:`forward`."""
         return self(embeddings)[0]
 
     def forward(self, embeddings):
-        """Logits and query representations together.
+        """Expected outcomes and query representations together.
 
         Parameters
         ----------
@@ -77,11 +88,25 @@ class RoutingNetwork(nn.Module):
 
         Returns
         -------
-        logits : tensor of shape (n_queries, n_llms)
+        outcomes : tensor of shape (n_queries, n_llms + n_newcomers, n_outcomes)
         states : tensor of shape (n_queries, dim)
         """
         states = self.represent(embeddings)
-        return self.backbone(self.dropout(states)) + self.intercept, states
+        newcomers = self.newcomers if len(self.newcomers) else None
+        outputs = self.backbone(self.dropout(states), newcomers)
+        return self.mean + self.unit * outputs, states
+
+    def add(self, embedding, mean, unit):
+        """Add an LLM that came after training.
+
+        Parameters
+        ----------
+        embedding : tensor of shape (dim,)
+        mean, unit : tensor of shape (n_outcomes,)
+        """
+        self.newcomers = torch.cat([self.newcomers, embedding[None].to(self.newcomers)])
+        self.mean = torch.cat([self.mean, mean[None].to(self.mean)])
+        self.unit = torch.cat([self.unit, unit[None].to(self.unit)])
 
     def standardize(self, center, scale):
         """Set the statistics by which embeddings are standardised, in their own precision.
@@ -93,7 +118,14 @@ class RoutingNetwork(nn.Module):
         self.center = center.to(self.center.device)
         self.scale = scale.to(self.scale.device)
 
-    def start_at_intercept(self):
-        """Make the logits equal the intercept until training moves them away."""
+    def start_at_mean(self, mean, unit):
+        """Make the outcomes equal their means until training moves them away.
+
+        Parameters
+        ----------
+        mean, unit : tensor of shape (n_llms, n_outcomes)
+        """
+        self.mean.copy_(mean)
+        self.unit.copy_(unit)
         nn.init.zeros_(self.backbone.head[-1].weight)
         nn.init.zeros_(self.backbone.head[-1].bias)

@@ -76,7 +76,7 @@ class RadialLayer(nn.Module):
         else:
             self.relay_attention = None
 
-    def forward(self, relay, satellites, llms):
+    def forward(self, relay, satellites, llms, n_seen):
         """Update the states.
 
         Parameters
@@ -85,6 +85,8 @@ class RadialLayer(nn.Module):
         satellites : tensor of shape (n_queries or 1, n_llms, dim)
             The first axis is 1 as long as the satellites do not depend on the query.
         llms : tensor of shape (n_llms, dim)
+        n_seen : int
+            The relay attends to the first so many satellites.
 
         Returns
         -------
@@ -99,7 +101,7 @@ class RadialLayer(nn.Module):
         query = query / math.sqrt(query.shape[-1])
         context = [(key_s, value_s), (key_m, value_m), (key_r, value_r)]
         if self.ring:
-            context += [(key_s.roll(by, -3), value_s.roll(by, -3)) for by in (1, -1)]
+            context += [(_turn(key_s, by, n_seen), _turn(value_s, by, n_seen)) for by in (1, -1)]
         logits = [(query * key).sum(-1) for key, _ in context]
         shares = torch.stack(torch.broadcast_tensors(*logits)).softmax(0).unsqueeze(-1)
         heads = sum(share * value for share, (_, value) in zip(shares, context, strict=True))
@@ -110,7 +112,7 @@ class RadialLayer(nn.Module):
 
         attention = self.relay_attention
         query, key_r, value_r = attention.project(relay, _ALL)
-        key_s, value_s = attention.project(satellites, _KEY_VALUE)
+        key_s, value_s = attention.project(satellites[:, :n_seen], _KEY_VALUE)
         keys = torch.cat([key_r.unsqueeze(1), key_s], dim=1)
         values = torch.cat([value_r.unsqueeze(1), value_s], dim=1)
         query = query / math.sqrt(query.shape[-1])
@@ -120,16 +122,21 @@ class RadialLayer(nn.Module):
         return relay, satellites
 
 
-def make_head(dim):
-    """The MLP, shared by all LLMs, that turns a state into a logit."""
-    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
+def _turn(x, by, n_seen):
+    """Neighbours on the ring of the first `n_seen` satellites; the others are their own."""
+    return torch.cat([x[:, :n_seen].roll(by, -3), x[:, n_seen:]], dim=-3)
+
+
+def make_head(dim, n_outputs):
+    """The MLP, shared by all LLMs, that turns a state into its outputs."""
+    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, n_outputs))
 
 
 class RadialFormer(nn.Module):
     """The routing network of RadialRouter (arXiv 2506.03880, section 3).
 
     ``r^0 = h_q`` and ``s_i^0 = m_i``; after `n_layers` rounds one MLP, shared by all LLMs,
-    turns each satellite into a logit.
+    turns each satellite into a logit, or into several outputs.
 
     Parameters
     ----------
@@ -141,6 +148,8 @@ class RadialFormer(nn.Module):
         Rounds of messages and attention heads.
     dropout : float, default=0.0
         Dropped share of every new state, while training.
+    n_outputs : int, default=1
+        Outputs per LLM.
     ring : bool, default=False
         Whether satellites also see their neighbours on a ring: Star-Transformer.
 
@@ -150,7 +159,7 @@ class RadialFormer(nn.Module):
         The learned ``m_i``.
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, ring=False):
+    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1, ring=False):
         super().__init__()
         # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
         # states in every context.
@@ -159,21 +168,27 @@ class RadialFormer(nn.Module):
             RadialLayer(dim, n_heads, dropout, layer < n_layers - 1, ring)
             for layer in range(n_layers)
         )
-        self.head = make_head(dim)
+        self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
+    def forward(self, relay, newcomers=None):
         """Score every LLM on every query.
 
         Parameters
         ----------
         relay : tensor of shape (n_queries, dim)
             Query representations ``h_q``.
+        newcomers : tensor of shape (n_newcomers, dim), default=None
+            Embeddings of LLMs that were not there in training. Their satellites see the relay,
+            which does not see them: the outputs of the others stay what they were.
 
         Returns
         -------
-        logits : tensor of shape (n_queries, n_llms)
+        outputs : tensor of shape (n_queries, n_llms + n_newcomers, n_outputs)
         """
-        satellites = self.llm_embeddings.unsqueeze(0)
+        llms = self.llm_embeddings
+        if newcomers is not None:
+            llms = torch.cat([llms, newcomers])
+        satellites = llms.unsqueeze(0)
         for layer in self.layers:
-            relay, satellites = layer(relay, satellites, self.llm_embeddings)
-        return self.head(satellites).squeeze(-1)
+            relay, satellites = layer(relay, satellites, llms, len(self.llm_embeddings))
+        return self.head(satellites)
