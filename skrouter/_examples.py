@@ -25,6 +25,17 @@ class Examples(NamedTuple):
     performance: np.ndarray
     cost: np.ndarray | None
 
+    def with_new_llm(self):
+        """The same, of a pool with one more LLM, of which nothing was observed here."""
+        unknown = np.full((len(self.rows), 1), np.nan)
+        cost = None if self.cost is None else np.hstack([self.cost, unknown])
+        return self._replace(performance=np.hstack([self.performance, unknown]), cost=cost)
+
+    def with_llms(self, kept):
+        """The same, of the part of the pool that a boolean mask keeps."""
+        cost = None if self.cost is None else self.cost[:, kept]
+        return self._replace(performance=self.performance[:, kept], cost=cost)
+
     def nearest(self, embeddings, n_neighbors):
         """Positions and cosine similarities, each of shape (n_queries, n_neighbors)."""
         n_neighbors = min(n_neighbors, len(self.rows))

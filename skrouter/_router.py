@@ -400,12 +400,12 @@ class RadialRouterClassifier(
         from skrouter._radial_training import train
 
         self._versions = versions()
+        self._start_pool(data)
         trained = train(self, data, lambda n_epochs: self._announce_epochs(data, n_epochs))
         self._network, self._architecture = trained.network, trained.architecture
         self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
         self.n_iter_ = len(self.loss_curve_)
         self.llm_embeddings_ = to_arrays(trained.network.backbone)["llm_embeddings"]
-        self._columns = np.arange(len(self.classes_))
         if trained.encoder_weights is not None:
             self.encoder_._set_weights(trained.encoder_weights)
         self._examples = choose_examples(self, data)
@@ -428,22 +428,22 @@ class RadialRouterClassifier(
 
     def _at_this_epoch(self, training):
         """What a copy of this router needs to predict in the middle of training."""
-        return {
-            "_network": training.ready_network(),
-            "_architecture": training.architecture(),
-            "_columns": np.arange(len(self.classes_)),
-        }
+        return {"_network": training.ready_network(), "_architecture": training.architecture()}
 
     @property
     def _any_trade_off(self):
         return self.trade_off == "any"
 
-    def _predict_outcomes(self, embeddings):
+    def _check_predicts_outcomes(self):
         if not self._any_trade_off:
             raise ValueError(
                 "This router was trained with trade_off='fixed' and knows utilities at its own "
                 "cost_weight only, not performance and cost; fit it with trade_off='any'."
             )
+
+    def _predict_trained(self, embeddings):
+        """Predicted outcomes of the LLMs that were there in training."""
+        self._check_predicts_outcomes()
         outcomes = self._run("outcomes", embeddings)
         return PredictedOutcomes(outcomes[..., 0], outcomes[..., 1] if self.uses_cost_ else None)
 
@@ -451,7 +451,7 @@ class RadialRouterClassifier(
         if self._any_trade_off:
             utility = self._expected_utility(embeddings, cost_weight)
         else:
-            utility = self._run("outcomes", embeddings)[..., 0]
+            utility = self._run("outcomes", embeddings)[..., 0][:, self._columns]
         return utility / self.target_temperature
 
     def _run(self, what, embeddings):
@@ -476,9 +476,7 @@ class RadialRouterClassifier(
                     range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE),
                 )
             ]
-        outputs = torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
-        # LLMs that were removed are still satellites, but not in the pool.
-        return outputs[:, self._columns] if what == "outcomes" else outputs
+        return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
 
     def __getstate__(self):
         # Copied: it may be the live __dict__.

@@ -99,20 +99,6 @@ def test_network_starts_at_its_mean(backbone):
     torch.testing.assert_close(network(torch.randn(4, 6))[0], mean.expand(4, 3, 2))
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_newcomers_change_nothing_for_the_others(backbone):
-    torch.manual_seed(0)
-    network = BACKBONES[backbone](5, 8, 3, 2, n_outputs=2).eval()
-    relay, newcomers = torch.randn(4, 8), torch.randn(2, 8)
-    before = network(relay)
-    after = network(relay, newcomers)
-    assert after.shape == (4, 7, 2)
-    torch.testing.assert_close(after[:, :5], before)
-    # Nor for each other.
-    torch.testing.assert_close(after[:, 6:], network(relay, newcomers[1:])[:, 5:])
-    assert (after[:, 5:] - before[:, :1]).abs().max() > 1e-3
-
-
 def test_outcome_loss_by_hand():
     nan = float("nan")
     expected = torch.zeros(2, 3, 2, dtype=torch.float64)

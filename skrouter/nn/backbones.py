@@ -39,17 +39,10 @@ class PoolTransformer(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay, newcomers=None):
+    def forward(self, relay):
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
-        llms, mask = self.llm_embeddings, None
-        if newcomers is not None:
-            llms = torch.cat([llms, newcomers])
-            # Nobody attends to a newcomer but itself.
-            mask = torch.zeros(1 + len(llms), 1 + len(llms), dtype=torch.bool, device=llms.device)
-            mask[:, -len(newcomers) :] = True
-            mask.fill_diagonal_(False)
-        llms = llms.expand(len(relay), -1, -1)
-        states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1), mask)
+        llms = self.llm_embeddings.expand(len(relay), -1, -1)
+        states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1))
         return self.head(states[:, 1:])
 
 
@@ -86,13 +79,12 @@ class PairMLP(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay, newcomers=None):
+    def forward(self, relay):
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
-        llms = self.llm_embeddings
-        if newcomers is not None:
-            llms = torch.cat([llms, newcomers])
-        shape = (len(relay), len(llms), -1)
-        pairs = torch.cat([relay.unsqueeze(1).expand(shape), llms.expand(shape)], dim=-1)
+        shape = (len(relay), len(self.llm_embeddings), -1)
+        pairs = torch.cat(
+            [relay.unsqueeze(1).expand(shape), self.llm_embeddings.expand(shape)], dim=-1
+        )
         return self.head(self.layers(pairs))
 
 

@@ -26,17 +26,13 @@ class RoutingNetwork(nn.Module):
         "radial" is :class:`RadialFormer`, the others stand in its place for comparison.
     n_outcomes : int, default=1
         Outcomes per LLM: one, a utility or a performance, or two, performance and cost.
-    n_newcomers : int, default=0
-        LLMs that came after training. The others do not see them.
 
     Attributes
     ----------
     center, scale : buffers of shape (n_features,)
         Statistics of the training embeddings; 0 and 1 until set.
-    mean, unit : buffers of shape (n_llms + n_newcomers, n_outcomes)
+    mean, unit : buffers of shape (n_llms, n_outcomes)
         Mean and unit of the outcomes; 0 and 1 until set.
-    newcomers : buffer of shape (n_newcomers, dim)
-        Embeddings of the LLMs that came after training.
     """
 
     def __init__(
@@ -49,14 +45,12 @@ class RoutingNetwork(nn.Module):
         dropout,
         backbone="radial",
         n_outcomes=1,
-        n_newcomers=0,
     ):
         super().__init__()
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
-        self.register_buffer("mean", torch.zeros(n_llms + n_newcomers, n_outcomes))
-        self.register_buffer("unit", torch.ones(n_llms + n_newcomers, n_outcomes))
-        self.register_buffer("newcomers", torch.zeros(n_newcomers, dim))
+        self.register_buffer("mean", torch.zeros(n_llms, n_outcomes))
+        self.register_buffer("unit", torch.ones(n_llms, n_outcomes))
         self.query_projection = nn.Linear(n_features, dim)
         self.query_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
@@ -88,25 +82,11 @@ class RoutingNetwork(nn.Module):
 
         Returns
         -------
-        outcomes : tensor of shape (n_queries, n_llms + n_newcomers, n_outcomes)
+        outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
         states : tensor of shape (n_queries, dim)
         """
         states = self.represent(embeddings)
-        newcomers = self.newcomers if len(self.newcomers) else None
-        outputs = self.backbone(self.dropout(states), newcomers)
-        return self.mean + self.unit * outputs, states
-
-    def add(self, embedding, mean, unit):
-        """Add an LLM that came after training.
-
-        Parameters
-        ----------
-        embedding : tensor of shape (dim,)
-        mean, unit : tensor of shape (n_outcomes,)
-        """
-        self.newcomers = torch.cat([self.newcomers, embedding[None].to(self.newcomers)])
-        self.mean = torch.cat([self.mean, mean[None].to(self.mean)])
-        self.unit = torch.cat([self.unit, unit[None].to(self.unit)])
+        return self.mean + self.unit * self.backbone(self.dropout(states)), states
 
     def standardize(self, center, scale):
         """Set the statistics by which embeddings are standardised, in their own precision.

@@ -76,7 +76,7 @@ class RadialLayer(nn.Module):
         else:
             self.relay_attention = None
 
-    def forward(self, relay, satellites, llms, n_seen):
+    def forward(self, relay, satellites, llms):
         """Update the states.
 
         Parameters
@@ -85,8 +85,6 @@ class RadialLayer(nn.Module):
         satellites : tensor of shape (n_queries or 1, n_llms, dim)
             The first axis is 1 as long as the satellites do not depend on the query.
         llms : tensor of shape (n_llms, dim)
-        n_seen : int
-            The relay attends to the first so many satellites.
 
         Returns
         -------
@@ -101,7 +99,7 @@ class RadialLayer(nn.Module):
         query = query / math.sqrt(query.shape[-1])
         context = [(key_s, value_s), (key_m, value_m), (key_r, value_r)]
         if self.ring:
-            context += [(_turn(key_s, by, n_seen), _turn(value_s, by, n_seen)) for by in (1, -1)]
+            context += [(key_s.roll(by, -3), value_s.roll(by, -3)) for by in (1, -1)]
         logits = [(query * key).sum(-1) for key, _ in context]
         shares = torch.stack(torch.broadcast_tensors(*logits)).softmax(0).unsqueeze(-1)
         heads = sum(share * value for share, (_, value) in zip(shares, context, strict=True))
@@ -112,7 +110,7 @@ class RadialLayer(nn.Module):
 
         attention = self.relay_attention
         query, key_r, value_r = attention.project(relay, _ALL)
-        key_s, value_s = attention.project(satellites[:, :n_seen], _KEY_VALUE)
+        key_s, value_s = attention.project(satellites, _KEY_VALUE)
         keys = torch.cat([key_r.unsqueeze(1), key_s], dim=1)
         values = torch.cat([value_r.unsqueeze(1), value_s], dim=1)
         query = query / math.sqrt(query.shape[-1])
@@ -120,11 +118,6 @@ class RadialLayer(nn.Module):
         heads = torch.einsum("bhn,bnhd->bhd", share, values)
         relay = self.dropout(self.relay_norm(F.relu(attention.merge(heads))))
         return relay, satellites
-
-
-def _turn(x, by, n_seen):
-    """Neighbours on the ring of the first `n_seen` satellites; the others are their own."""
-    return torch.cat([x[:, :n_seen].roll(by, -3), x[:, n_seen:]], dim=-3)
 
 
 def make_head(dim, n_outputs):
@@ -170,25 +163,19 @@ class RadialFormer(nn.Module):
         )
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay, newcomers=None):
+    def forward(self, relay):
         """Score every LLM on every query.
 
         Parameters
         ----------
         relay : tensor of shape (n_queries, dim)
             Query representations ``h_q``.
-        newcomers : tensor of shape (n_newcomers, dim), default=None
-            Embeddings of LLMs that were not there in training. Their satellites see the relay,
-            which does not see them: the outputs of the others stay what they were.
 
         Returns
         -------
-        outputs : tensor of shape (n_queries, n_llms + n_newcomers, n_outputs)
+        outputs : tensor of shape (n_queries, n_llms, n_outputs)
         """
-        llms = self.llm_embeddings
-        if newcomers is not None:
-            llms = torch.cat([llms, newcomers])
-        satellites = llms.unsqueeze(0)
+        satellites = self.llm_embeddings.unsqueeze(0)
         for layer in self.layers:
-            relay, satellites = layer(relay, satellites, llms, len(self.llm_embeddings))
+            relay, satellites = layer(relay, satellites, self.llm_embeddings)
         return self.head(satellites)
