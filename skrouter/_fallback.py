@@ -350,7 +350,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         target = check_routing_target(y, cost, known_llms=router.classes_)
         utility = routing_utility(target.performance, target.cost, router.cost_weight)
         weight = np.ones(len(utility)) if sample_weight is None else np.asarray(sample_weight)
-        return router.classes_[observed_mean(utility, weight).argmax()].item()
+        return router.classes_.tolist()[observed_mean(utility, weight).argmax()]
 
     def _values(self, X, cost_weight, allowed):
         """Values after abstention, and on which queries the router abstained."""
