@@ -81,12 +81,13 @@ def read_log(logged_llms, performance, cost):
         Outcomes may be NaN; `cost` may be None.
     """
     logged = column_or_1d(logged_llms, input_name="logged_llms")
-    if logged.dtype.kind in "fO":
-        missing = [name is None or is_scalar_nan(name) or is_pandas_na(name) for name in logged]
-        if any(missing):
-            raise ValueError(
-                f"logged_llms holds a missing name at {missing.index(True)}; leave such rows out."
-            )
+    # Among strings in a list, NaN would have become "nan".
+    names = logged_llms if isinstance(logged_llms, list | tuple) else logged
+    missing = [name is None or is_scalar_nan(name) or is_pandas_na(name) for name in names]
+    if any(missing):
+        raise ValueError(
+            f"logged_llms holds a missing name at {missing.index(True)}; leave such rows out."
+        )
     outcomes = []
     for name, values in (("performance", performance), ("cost", cost)):
         if values is None and name == "cost":

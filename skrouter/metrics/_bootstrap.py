@@ -104,8 +104,8 @@ def check_resampling(confidence_level, n_resamples, method, method_name):
         raise ValueError(f"{method_name} must be 'BCa' or 'percentile', got {method!r}.")
     if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
-    if not isinstance(n_resamples, Integral) or n_resamples < 1:
-        raise ValueError(f"n_resamples must be an integer >= 1, got {n_resamples!r}.")
+    if not isinstance(n_resamples, Integral) or n_resamples < 2:
+        raise ValueError(f"n_resamples must be an integer >= 2, got {n_resamples!r}.")
 
 
 def mean_interval(samples, confidence_level, n_resamples, method, random_state):

@@ -4,6 +4,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import DegenerateDataWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
@@ -177,6 +178,13 @@ def off_policy_value(
     check_resampling(confidence_level, n_resamples, bootstrap_method, "bootstrap_method")
     if method not in ("dr", "ips", "snips"):
         raise ValueError(f"method must be 'dr', 'ips' or 'snips', got {method!r}.")
+    if method != "dr" and predicted is not None:
+        raise ValueError(f"predicted was given, but method={method!r} has no use for it.")
+    if method == "dr" and predicted is None:
+        raise ValueError(
+            "predicted is missing: method='dr' needs predicted outcomes of every LLM, as "
+            "predict_outcomes of a router gives them; or take method='ips' or 'snips'."
+        )
     logged, *observed = read_log(logged_llms, performance, cost)
     _check_observed(observed)
     pool = _read_pool(llms, logged, predicted, llm_names)
@@ -185,7 +193,7 @@ def off_policy_value(
     check_charged(target, cost_weight)
     shares = call_shares(llms, target)
     propensity = _read_propensity(propensity, logged)
-    model = _read_predicted(predicted, method, observed, target)
+    model = _read_predicted(predicted, observed, target)
     rows = np.arange(len(logged))
     weight = shares[rows, called] / propensity
     _check_overlap(shares, weight, called, pool)
@@ -205,9 +213,12 @@ def off_policy_value(
         for values, estimates in zip(observed, model, strict=True)
     ]
     utility = routing_utility(*parts, cost_weight)
-    low, high = mean_interval(
-        (utility,), confidence_level, n_resamples, bootstrap_method, random_state
-    )
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        # An undefined interval is NaN, and refused below.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        low, high = mean_interval(
+            (utility,), confidence_level, n_resamples, bootstrap_method, random_state
+        )
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(
             f"The BCa interval is not defined for these logs with n_resamples={n_resamples}; take "
@@ -276,17 +287,10 @@ def _read_propensity(propensity, logged):
     return array
 
 
-def _read_predicted(predicted, method, observed, target):
-    """Predicted performance and cost for the doubly robust estimate, else (None, None)."""
-    if method != "dr":
-        if predicted is not None:
-            raise ValueError(f"predicted was given, but method={method!r} has no use for it.")
-        return None, None
+def _read_predicted(predicted, observed, target):
+    """Predicted performance and cost, or None for each that there is not."""
     if predicted is None:
-        raise ValueError(
-            "predicted is missing: method='dr' needs predicted outcomes of every LLM, as "
-            "predict_outcomes of a router gives them; or take method='ips' or 'snips'."
-        )
+        return None, None
     pair = predicted if isinstance(predicted, tuple) else (predicted, None)
     if len(pair) != 2:
         raise ValueError(f"predicted is a tuple of {len(pair)}; wanted (performance, cost).")
