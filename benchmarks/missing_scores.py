@@ -97,9 +97,12 @@ def score_of(chosen, data):
 
 
 def run(names, n_seeds, train, test, X_train, X_test):
-    """Scores by setting and router, one per seed, and the observed share of cells."""
+    """Scores by setting and router, observed share of cells, queries that weighted logs are worth.
+
+    Lists with one entry per seed.
+    """
     known = (train.performance.notna() & train.cost.notna()).to_numpy()
-    scores, shares = {}, {}
+    scores, shares, worth = {}, {}, []
     for setting, observe in SETTINGS.items():
         for seed in range(n_seeds):
             observed, weight = observe(X_train, known, np.random.default_rng(seed))
@@ -111,13 +114,14 @@ def run(names, n_seeds, train, test, X_train, X_test):
             }
             if setting == WEIGHTED:
                 target["sample_weight"] = weight / weight.mean()
+                worth.append(weight.sum() ** 2 / (weight**2).sum())
             routers = {name: ROUTERS[name](seed) for name in names}
             for name, router in {"best single LLM": BestSingleRouter(), **routers}.items():
                 if setting == WEIGHTED and name in TAKES_NO_WEIGHTS:
                     continue
                 router.fit(X_train[rows], **target)
                 scores.setdefault((setting, name), []).append(score(router, X_test, test))
-    return scores, shares
+    return scores, shares, worth
 
 
 def verdict(setting, fall, above_single):
@@ -129,7 +133,11 @@ def verdict(setting, fall, above_single):
     return ""
 
 
-def print_tables(names, scores, shares):
+def print_tables(names, scores, shares, worth):
+    print(
+        f"\nThe weighted logs are worth {np.mean(worth):.0f} equally weighted queries "
+        "(effective sample size)."
+    )
     for name in names:
         print(f"\n{name}\n")
         print(

@@ -79,6 +79,9 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
+    The two thresholds are read when a prediction is made: ``set_params`` moves them without a new
+    fit (similarity needs one if it was switched off at `fit`).
+
     An abstained query is one on which only the fallback may be called: `decision_function` is
     minus infinity for all others there, and `predict_proba` gives the fallback 1.
 
@@ -357,6 +360,11 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         router = self.router_
         fallback = self.classes_.tolist().index(self.fallback_)
+        if self.min_similarity is not None and not hasattr(self, "neighbors_"):
+            raise ValueError(
+                f"min_similarity={self.min_similarity!r} was set after fit, which kept no "
+                "embeddings; fit again."
+            )
         cost_weight, mask = router._read_request(X, cost_weight, allowed)
         if mask is not None and not mask[:, fallback].all():
             left_out = int((~mask[:, fallback]).sum())

@@ -251,6 +251,17 @@ def test_the_margin_of_other_routers_is_in_their_own_unit(numbers):
         router.predict(X, cost_weight=0.5)
 
 
+def test_thresholds_move_without_a_new_fit(linear, numbers):
+    new = np.random.default_rng(1).normal(size=(100, 4))
+    moved = careful(linear, numbers, min_margin=0.5, min_similarity=-1.0)
+    moved.set_params(min_margin=None, min_similarity=0.9)
+    fresh = careful(linear, numbers, min_similarity=0.9)
+    np.testing.assert_array_equal(moved.abstains(new), fresh.abstains(new))
+    late = careful(linear, numbers, min_margin=0.5).set_params(min_similarity=0.9)
+    with pytest.raises(ValueError, match="min_similarity=0.9 was set after fit"):
+        late.predict(new)
+
+
 # Text
 
 
