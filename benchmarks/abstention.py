@@ -3,10 +3,11 @@
     python benchmarks/abstention.py --data DIR
 
 For each task in turn, routers learn from the ``*train*`` rows of the others and are scored, at a
-trade-off of 0.02, on the fully scored ``*test*`` rows of those tasks (known) and of the one that was
-left out (unknown). The fallback is the best single LLM of the train rows. `min_similarity` is a
-quantile of the similarities between train queries and their nearest other train query, `min_margin`
-a quantile of the margins on the train queries. It prints Markdown.
+trade-off of 0.02, on the fully scored ``*test*`` rows of those tasks (known) and of the one that
+was left out (unknown). A router abstains where similarity is below the 5 % quantile of that between
+train queries and their nearest other train query, or where the margin is below the 5 % quantile of
+margins on train queries. The fallback is the best single LLM of the train rows at the trade-off, or
+the strongest: of best mean performance there. It prints Markdown.
 """
 
 import argparse
@@ -15,11 +16,15 @@ import numpy as np
 from routerbench import load, load_scored
 
 from skrouter import FallbackRouter, SentenceEncoder
-from skrouter.baselines import KNNRouter, LinearRouter
+from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
+from skrouter.metrics import routing_score
 
 COST_WEIGHT = 0.02
-ROUTERS = {"kNN": KNNRouter, "ridge": LinearRouter}
-QUANTILES = (0.01, 0.05, 0.2)
+ROUTERS = {
+    "kNN": lambda: KNNRouter(cost_weight=COST_WEIGHT),
+    "ridge": lambda: LinearRouter(cost_weight=COST_WEIGHT),
+}
+QUANTILE = 0.05
 
 
 def thresholds(router, X):
@@ -27,15 +32,13 @@ def thresholds(router, X):
     similarity = 1 - router.neighbors_.kneighbors()[0][:, 0]
     values = np.sort(router.router_.decision_function(X), axis=1)
     margin = values[:, -1] - values[:, -2]
-    settings = {"never": {"min_similarity": -1.0, "min_margin": None}}
-    for q in QUANTILES:
-        limit = {"min_similarity": float(np.quantile(similarity, q)), "min_margin": None}
-        settings[f"similarity below {q:.0%} quantile"] = limit
-    for q in QUANTILES:
-        limit = {"min_similarity": None, "min_margin": float(np.quantile(margin, q))}
-        settings[f"margin below {q:.0%} quantile"] = limit
-    settings["always"] = {"min_similarity": 1.0, "min_margin": np.finfo(float).max}
-    return settings
+    off = {"min_similarity": None, "min_margin": None}
+    return {
+        "never": off,
+        "low similarity": {**off, "min_similarity": float(np.quantile(similarity, QUANTILE))},
+        "low margin": {**off, "min_margin": float(np.quantile(margin, QUANTILE))},
+        "always": {**off, "min_margin": np.finfo(float).max},
+    }
 
 
 def main():
@@ -46,23 +49,42 @@ def main():
     encoder = SentenceEncoder()
     X_train, X_test = encoder.fit_transform(train.queries), encoder.transform(test.queries)
 
-    print(f"Share of queries on which the router abstains, and score, at α = {COST_WEIGHT}\n")
-    print("| left out | router | abstains | known | score | unknown | score |")
-    print("|---|---|---|---:|---:|---:|---:|")
+    print("Share of queries on which the router abstains, mean performance, and score at")
+    print(f"α = {COST_WEIGHT}, on known and on unknown tasks\n")
+    print(
+        "| left out | router | abstains | fallback | known | perf. | score "
+        "| unknown | perf. | score |"
+    )
+    print("|---|---|---|---|---:|---:|---:|---:|---:|---:|")
     for left_out in np.unique(test.tasks):
         rows, unknown = train.tasks != left_out, test.tasks == left_out
         X, y, cost = X_train[rows], train.performance[rows], train.cost[rows]
+        best = BestSingleRouter(cost_weight=COST_WEIGHT).fit(X, y, cost=cost).predict(X[:1])[0]
+        fallbacks = {"best single": best, "strongest": None}
         for name, make in ROUTERS.items():
-            router = FallbackRouter(make(cost_weight=COST_WEIGHT), min_similarity=-1.0)
-            router.fit(X, y, cost=cost)
-            for setting, limits in thresholds(router, X).items():
-                router.set_params(**limits)
-                cells = []
-                for part in (~unknown, unknown):
-                    share = router.abstains(X_test[part]).mean()
-                    outcomes = {"y": test.performance[part], "cost": test.cost[part]}
-                    cells.append(f"{share:.1%} | {router.score(X_test[part], **outcomes):.4f}")
-                print(f"| {left_out} | {name} | {setting} | {' | '.join(cells)} |")
+            for kind, fallback in fallbacks.items():
+                router = FallbackRouter(make(), fallback=fallback, min_similarity=-1.0)
+                router.fit(X, y, cost=cost)
+                for setting, limits in thresholds(router, X).items():
+                    if setting == "never" and kind != "best single":
+                        continue
+                    router.set_params(**limits)
+                    cells = [left_out, name, setting, "" if setting == "never" else kind]
+                    for part in (~unknown, unknown):
+                        cells += measure(router, X_test, test, part)
+                    print(f"| {' | '.join(cells)} |")
+
+
+def measure(router, X, data, part):
+    """Share of abstention, mean performance and score on a part of the test rows."""
+    result = routing_score(
+        data.performance[part],
+        router.predict(X[part]),
+        cost=data.cost[part],
+        cost_weight=COST_WEIGHT,
+    )
+    share = router.abstains(X[part]).mean()
+    return [f"{share:.1%}", f"{result.performance:.4f}", f"{result.utility:.4f}"]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 Learn and judge from production logs
 ====================================
 
-One LLM was called per query, and only its answer was rated. That is enough to learn a router, and to
-estimate what it would have achieved before it is put to use.
+One LLM was called per query, and only its answer was rated. That is enough to learn a router, and
+to estimate what it would have achieved before it is put to use.
 """
 
 # %%
@@ -119,7 +119,7 @@ MARKS = {"ips": "s", "snips": "^", "dr": "o"}
 
 
 def draw(ax, propensity, title):
-    for position, (name, router) in enumerate(routers.items()):
+    for position, router in enumerate(routers.values()):
         for shift, method in zip((0.22, 0.0, -0.22), COLORS, strict=True):
             value = estimate(router, method, propensity)
             ax.errorbar(

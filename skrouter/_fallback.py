@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrouter._base import all_or_nothing, as_decision
 from skrouter._means import observed_mean
 from skrouter._request import restrict
-from skrouter._target import check_routing_target, routing_utility
+from skrouter._target import check_routing_target
 from skrouter.metrics._score import score_choices
 
 
@@ -50,9 +50,9 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         :class:`~sklearn.frozen.FrozenEstimator`; the queries given to `fit` are then only those
         which similarity is measured to.
     fallback : str or int, default=None
-        Name of the LLM that is called where the router abstains: mostly a strong one, whose
-        answer is good enough whatever the query. None is the one of best mean utility on the
-        training queries, which one would call without a router.
+        Name of the LLM that is called where the router abstains: one whose answer is good enough
+        whatever the query. None is the strongest, of best mean performance on the training
+        queries: whether a cheaper one will do is what is not known there.
     min_margin : float, default=None
         Least margin, >= 0, in the unit of `decision_function`, for routers that predict outcomes
         that of performance. None switches the criterion off.
@@ -72,10 +72,6 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         The training embeddings, in single precision, if `min_similarity` is set.
     n_features_in_ : int
         Length of an embedding.
-
-    See Also
-    --------
-    skrouter.baselines.BestSingleRouter : Always the fallback, so to speak.
 
     Notes
     -----
@@ -175,7 +171,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 self._keep_neighbors(X, embeddings, sample_weight)
             self.fallback_ = self.fallback
             if self.fallback is None:
-                self.fallback_ = self._best_single(y, cost, sample_weight)
+                self.fallback_ = self._strongest(y, cost, sample_weight)
         return self
 
     def predict(self, X, *, cost_weight=None, allowed=None):
@@ -348,12 +344,11 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         neighbors = NearestNeighbors(n_neighbors=1, metric="cosine")
         self.neighbors_ = neighbors.fit(embeddings.astype(np.float32))
 
-    def _best_single(self, y, cost, sample_weight):
-        router = self.router_
-        target = check_routing_target(y, cost, known_llms=router.classes_)
-        utility = routing_utility(target.performance, target.cost, router.cost_weight)
-        weight = np.ones(len(utility)) if sample_weight is None else np.asarray(sample_weight)
-        return router.classes_.tolist()[observed_mean(utility, weight).argmax()]
+    def _strongest(self, y, cost, sample_weight):
+        target = check_routing_target(y, cost, known_llms=self.classes_)
+        weight = np.ones(len(target.performance)) if sample_weight is None else sample_weight
+        mean = observed_mean(target.performance, np.asarray(weight))
+        return self.classes_.tolist()[mean.argmax()]
 
     def _values(self, X, cost_weight, allowed):
         """Values after abstention, and on which queries the router abstained."""

@@ -202,17 +202,16 @@ def test_score_is_that_of_the_called_llms(linear, numbers):
         router.score(X, performance)
 
 
-def test_without_a_name_the_best_single_llm_is_the_fallback(numbers):
+def test_without_a_name_the_strongest_llm_is_the_fallback(numbers):
     X, performance = numbers
-    for weight, sample_weight in ((0.0, None), (0.5, None), (0.5, (X[:, 0] > 0).astype(float))):
-        inner = LinearRouter(cost_weight=weight, llm_names=NAMES)
-        single = BestSingleRouter(cost_weight=weight, llm_names=NAMES)
-        single.fit(X, performance, COST, sample_weight)
-        router = FallbackRouter(inner, min_margin=100.0)
+    performance = performance - [0.0, 0.0, 0.45]  # now which is best depends on the weights
+    positive = (X[:, 0] > 0).astype(float)
+    for sample_weight, expected in ((None, "c"), (positive, "a"), (1 - positive, "b")):
+        router = FallbackRouter(LinearRouter(cost_weight=0.5, llm_names=NAMES), min_margin=100.0)
         router.fit(X, performance, COST, sample_weight)
         assert router.fallback is None
-        assert router.fallback_ == single.predict(X[:1])[0]
-        assert set(router.predict(X)) == {router.fallback_}
+        assert router.fallback_ == expected
+        assert set(router.predict(X)) == {expected}
 
 
 def test_the_fallback_is_called_even_where_the_router_never_would(numbers):
