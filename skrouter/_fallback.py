@@ -6,12 +6,12 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._abstention import keep_neighbors, leave_only, margin, similarity
 from skrouter._base import all_or_nothing, as_decision
 from skrouter._means import observed_mean
 from skrouter._request import restrict
@@ -147,9 +147,9 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If both criteria are None, the fallback is not in the pool, similarity is asked for of
-            a router that does not look at the queries, or the input is not as the router wants
-            it. It is raised before any work is done, and what was fitted before stays.
+            If both criteria are None, the fallback is not in the pool, similarity is asked of a
+            router that does not look at the queries, or the router refuses the input. It is
+            raised before any work is done, and what was fitted before stays.
         """
         with all_or_nothing(self):
             self._validate_params()
@@ -168,7 +168,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self._take_over(router)
             embeddings = vars(router).pop("_training_embeddings", None)
             if self.min_similarity is not None:
-                self._keep_neighbors(X, embeddings, sample_weight)
+                self.neighbors_ = keep_neighbors(router, X, embeddings, sample_weight)
             self.fallback_ = self.fallback
             if self.fallback is None:
                 self.fallback_ = self._strongest(y, cost, sample_weight)
@@ -334,16 +334,6 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if hasattr(router, name):
                 setattr(self, name, getattr(router, name))
 
-    def _keep_neighbors(self, X, embeddings, sample_weight):
-        # A router that trains its encoder along has other embeddings after than before.
-        encoder = getattr(self.router_, "encoder_", None)
-        if embeddings is None or hasattr(encoder, "weights_"):
-            embeddings = self.router_._read_queries(X)
-        if sample_weight is not None:
-            embeddings = embeddings[np.asarray(sample_weight) > 0]
-        neighbors = NearestNeighbors(n_neighbors=1, metric="cosine")
-        self.neighbors_ = neighbors.fit(embeddings.astype(np.float32))
-
     def _strongest(self, y, cost, sample_weight):
         target = check_routing_target(y, cost, known_llms=self.classes_)
         weight = np.ones(len(target.performance)) if sample_weight is None else sample_weight
@@ -373,15 +363,10 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             values = restrict(values, mask)
         abstained = np.zeros(len(values), dtype=bool)
         if self.min_margin is not None:
-            abstained |= _margin(values) < self.min_margin
+            abstained |= margin(values) < self.min_margin
         if self.min_similarity is not None:
-            distance, _ = self.neighbors_.kneighbors(embeddings.astype(np.float32))
-            abstained |= 1 - distance[:, 0] < self.min_similarity
-        own = values[:, fallback]
-        values = np.where(abstained[:, None], -np.inf, values)
-        # The router may hold the fallback impossible; it is called all the same.
-        values[abstained, fallback] = np.where(np.isneginf(own), 0.0, own)[abstained]
-        return values, abstained
+            abstained |= similarity(self.neighbors_, embeddings) < self.min_similarity
+        return leave_only(values, abstained, fallback), abstained
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -390,11 +375,3 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags.classifier_tags = of_router.classifier_tags
         tags.non_deterministic = of_router.non_deterministic
         return tags
-
-
-def _margin(values):
-    """The largest less the second largest value of each row; infinite if there is but one."""
-    if values.shape[1] == 1:
-        return np.full(len(values), np.inf)
-    second, first = np.partition(values, -2, axis=1)[:, -2:].T
-    return first - second

@@ -228,6 +228,9 @@ def test_data_frames_are_read_by_name():
     array = predicted[["a", "b"]].to_numpy()
     by_array = off_policy_value(llms, logged, predicted=array, **log, random_state=0)
     np.testing.assert_equal(by_frame._asdict(), by_array._asdict())
+    log["llm_names"] = pd.Index(["a", "b"])
+    by_index = off_policy_value(llms, logged, predicted=predicted, **log, random_state=0)
+    np.testing.assert_equal(by_index._asdict(), by_array._asdict())
 
 
 def test_where_nothing_varies_the_interval_is_a_point():
