@@ -6,8 +6,10 @@ __version__ = "0.1.0"
 
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
+    "FallbackRouter": "skrouter._fallback",
     "RadialRouterClassifier": "skrouter._router",
     "SentenceEncoder": "skrouter._encoder",
+    "make_logged_target": "skrouter._logged",
     "make_routing_target": "skrouter._target",
     "baselines": "skrouter.baselines",
     "datasets": "skrouter.datasets",
@@ -15,7 +17,13 @@ _HOME = {
     "nn": "skrouter.nn",
 }
 
-__all__ = ["RadialRouterClassifier", "SentenceEncoder", "make_routing_target"]
+__all__ = [
+    "FallbackRouter",
+    "RadialRouterClassifier",
+    "SentenceEncoder",
+    "make_logged_target",
+    "make_routing_target",
+]
 
 
 def __getattr__(name):

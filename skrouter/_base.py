@@ -68,6 +68,9 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     _looks_at_queries = True
     # Whether one fit serves every trade-off, as it does where outcomes are predicted.
     _any_trade_off = False
+    # A meta-estimator that needs the embeddings of the training queries sets this before `fit`
+    # and takes `_training_embeddings` away after it, so that no text is encoded twice.
+    _keep_embeddings = False
 
     _parameter_constraints = {
         "encoder": [str, HasMethods(["fit", "transform"])],
@@ -298,6 +301,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         embeddings = X
         if text:
             embeddings = self._fit_encoder(X) if self._looks_at_queries else None
+        if self._keep_embeddings:
+            self._training_embeddings = embeddings
         return TrainingData(X if text else None, embeddings, target, utility, sample_weight)
 
     def _check_parameters(self, X, text):

@@ -192,6 +192,19 @@ def routing_utility(performance, cost, cost_weight):
     return performance - np.where(cost_weight == 0, 0.0, cost_weight * cost)
 
 
+def columns_of(llms, pool, argument):
+    """The column of each named LLM; an error calls the array of names `argument`."""
+    position = {name: column for column, name in enumerate(pool.tolist())}
+    columns = np.array([position.get(llm, -1) for llm in llms.tolist()])
+    if (columns < 0).any():
+        strange = list(dict.fromkeys(llms[columns < 0].tolist()))
+        raise ValueError(
+            f"{argument} holds {strange[:5]}, which are not in the pool {pool.tolist()}; "
+            "pass the names of the pool as llm_names."
+        )
+    return columns
+
+
 def _column_names(table):
     """Column names of a data frame of any library, or None."""
     columns = getattr(table, "columns", None)
@@ -236,7 +249,7 @@ def _one_hot(labels, llm_names, known_llms):
     if known_llms is not None:
         # A label that is new is merely never right; one of another type can never be right.
         names = known_llms
-        if labels.size and isinstance(labels[0], str) != (names.dtype.kind == "U"):
+        if labels.size and isinstance(labels[0], str) != isinstance(names[0], str):
             raise ValueError(
                 f"y holds labels like {labels[0]!r}, but the LLMs are named like "
                 f"{names.tolist()[0]!r}; pass labels of the same type."

@@ -443,3 +443,12 @@ def test_missing_cost_counts_only_where_costs_count():
     np.testing.assert_array_equal(routing_utility(PERFORMANCE, cost, 0), PERFORMANCE)
     utility = routing_utility(PERFORMANCE, cost, 0.1)
     assert np.isnan(utility[1, 2]) and np.isnan(utility).sum() == 1
+
+
+def test_labels_of_dtype_object_are_matched_to_names_of_dtype_object():
+    labels = np.array(["a", "b", "a"], dtype=object)
+    fitted = check_routing_target(labels)
+    again = check_routing_target(labels, known_llms=fitted.llm_names)
+    np.testing.assert_array_equal(again.performance, [[1, 0], [0, 1], [1, 0]])
+    with pytest.raises(ValueError, match="pass labels of the same type"):
+        check_routing_target(np.array([0, 1, 0]), known_llms=fitted.llm_names)

@@ -12,6 +12,7 @@ from skrouter.metrics._curve import (
 from skrouter.metrics._display import CostQualityDisplay
 from skrouter.metrics._hull import NonDecreasingHull, mix_for_budget, non_decreasing_hull
 from skrouter.metrics._loss_display import LossCurveDisplay
+from skrouter.metrics._off_policy import OffPolicyValue, off_policy_value
 from skrouter.metrics._oracle import oracle_llms
 from skrouter.metrics._regret import oracle_regret
 from skrouter.metrics._score import RoutingScore, make_routing_scorer, routing_score
@@ -26,6 +27,7 @@ __all__ = [
     "CostQualityDisplay",
     "LossCurveDisplay",
     "NonDecreasingHull",
+    "OffPolicyValue",
     "PairedDifference",
     "RoutingScore",
     "RoutingShareDisplay",
@@ -40,6 +42,7 @@ __all__ = [
     "make_routing_scorer",
     "mix_for_budget",
     "non_decreasing_hull",
+    "off_policy_value",
     "oracle_llms",
     "oracle_regret",
     "paired_bootstrap",

@@ -91,28 +91,43 @@ def paired_bootstrap(
     >>> paired_bootstrap([1, 0, 1], [1, 0, 1])
     PairedDifference(difference=0.0, low=0.0, high=0.0, n_queries=3)
     """
+    check_resampling(confidence_level, n_resamples, method, "method")
+    samples = _differences(utility_a, utility_b, groups)
+    low, high = mean_interval(samples, confidence_level, n_resamples, method, random_state)
+    difference = float(_macro_mean(*samples))
+    return PairedDifference(difference, low, high, sum(map(len, samples)))
+
+
+def check_resampling(confidence_level, n_resamples, method, method_name):
+    """Raise unless the parameters of a bootstrap interval are usable."""
     if method not in ("BCa", "percentile"):
-        raise ValueError(f"method must be 'BCa' or 'percentile', got {method!r}.")
+        raise ValueError(f"{method_name} must be 'BCa' or 'percentile', got {method!r}.")
     if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
-    if not isinstance(n_resamples, Integral) or n_resamples < 1:
-        raise ValueError(f"n_resamples must be an integer >= 1, got {n_resamples!r}.")
-    samples = _differences(utility_a, utility_b, groups)
-    n_queries = sum(map(len, samples))
-    difference = float(_macro_mean(*samples))
-    if all(np.ptp(sample) == 0 for sample in samples):
-        return PairedDifference(difference, difference, difference, n_queries)
+    if not isinstance(n_resamples, Integral) or n_resamples < 2:
+        raise ValueError(f"n_resamples must be an integer >= 2, got {n_resamples!r}.")
+
+
+def mean_interval(samples, confidence_level, n_resamples, method, random_state):
+    """Ends of the bootstrap interval for the mean of the means of `samples`.
+
+    Where no sample varies, by more than rounding, every resample is the same, and both ends are
+    the mean itself.
+    """
+    if all(np.ptp(sample) <= 1e-12 * np.abs(sample).max() for sample in samples):
+        mean = float(_macro_mean(*samples))
+        return mean, mean
     interval = bootstrap(
         samples,
         _macro_mean,
         n_resamples=n_resamples,
-        batch=max(1, _NUMBERS_AT_ONCE // n_queries),
+        batch=max(1, _NUMBERS_AT_ONCE // sum(map(len, samples))),
         vectorized=True,
         confidence_level=confidence_level,
         method=method,
         random_state=check_random_state(random_state),
     ).confidence_interval
-    return PairedDifference(difference, float(interval.low), float(interval.high), n_queries)
+    return float(interval.low), float(interval.high)
 
 
 def _differences(utility_a, utility_b, groups):

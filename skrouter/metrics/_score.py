@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skrouter._target import check_routing_target, routing_utility
+from skrouter._target import check_routing_target, columns_of, routing_utility
 
 
 class RoutingScore(NamedTuple):
@@ -142,14 +142,7 @@ def call_shares(llms, target):
     check_consistent_length(target.performance, llms)
     if llms.ndim == 2:
         return _check_probabilities(llms, target.performance.shape)
-    position = {name: column for column, name in enumerate(target.llm_names.tolist())}
-    columns = np.array([position.get(llm, -1) for llm in llms.tolist()])
-    if (columns < 0).any():
-        strange = list(dict.fromkeys(llms[columns < 0].tolist()))
-        raise ValueError(
-            f"llms holds {strange[:5]}, which are not in the pool {target.llm_names.tolist()}; "
-            "pass the names of the pool as llm_names."
-        )
+    columns = columns_of(llms, target.llm_names, "llms")
     shares = np.zeros(target.performance.shape)
     shares[np.arange(len(columns)), columns] = 1.0
     return shares
