@@ -68,6 +68,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     _looks_at_queries = True
     # Whether one fit serves every trade-off, as it does where outcomes are predicted.
     _any_trade_off = False
+    # Of the softmax in `predict_proba`.
+    _temperature = 1.0
     # A meta-estimator that needs the embeddings of the training queries sets this before `fit`
     # and takes `_training_embeddings` away after it, so that no text is encoded twice.
     _keep_embeddings = False
@@ -144,8 +146,10 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def decision_function(self, X, *, cost_weight=None, allowed=None):
         """Value of each LLM on each query: `predict` chooses the largest.
 
-        For :class:`~skrouter.RadialRouterClassifier` these are the logits, for routers that
-        estimate outcomes the estimated utilities.
+        For routers that predict outcomes these are the expected utilities, in units of the
+        performance, for others what they compare: similarities, for example. With
+        ``trade_off="fixed"`` :class:`~skrouter.RadialRouterClassifier` knows utilities up to a
+        constant per query.
 
         Parameters
         ----------
@@ -177,9 +181,9 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Share of each LLM: the softmax of its values.
 
         That is the form of the target distribution which the main router learns (paper, section
-        3). For :class:`~skrouter.RadialRouterClassifier` the values are its logits, trained so
-        that it is close to ``softmax(utility / target_temperature)``; for routers that estimate
-        utilities it is their softmax at a temperature of 1. It says how clear a choice is: a
+        3). For :class:`~skrouter.RadialRouterClassifier` it is
+        ``softmax(decision_function / target_temperature)``; for other routers the temperature is
+        1. It says how clear a choice is: a
         preference, not the probability of a correct answer.
 
         Parameters
@@ -205,7 +209,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
             not in the pool, or leaves none to call.
         """
-        return softmax(self._values(X, cost_weight, allowed), axis=1)
+        return softmax(self._values(X, cost_weight, allowed) / self._temperature, axis=1)
 
     def score(self, X, y, cost=None, sample_weight=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.

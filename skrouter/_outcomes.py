@@ -50,8 +50,11 @@ class OutcomesMixin:
     def _predict_outcomes(self, embeddings):
         """:class:`PredictedOutcomes` of checked embeddings."""
 
-    def _expected_utility(self, embeddings, cost_weight):
-        outcomes = self._predict_outcomes(embeddings)
-        utility = routing_utility(outcomes.performance, outcomes.cost, cost_weight)
-        # Fitted at a trade-off of 0, costs may be unknown; they cannot then win on cost later.
-        return np.where(np.isnan(utility), -np.inf, utility)
+
+def expected_utility(outcomes, cost_weight):
+    """Utility of :class:`PredictedOutcomes`; minus infinity where an outcome is not known.
+
+    Fitted at a trade-off of 0, costs may be unknown: such an LLM cannot win where they count.
+    """
+    utility = routing_utility(outcomes.performance, outcomes.cost, cost_weight)
+    return np.where(np.isnan(utility), -np.inf, utility)

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -11,10 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from skrouter._base import BaseRouter
 from skrouter._encoder import SentenceEncoder
 from skrouter._examples import choose_examples
-from skrouter._outcomes import OutcomesMixin, PredictedOutcomes
+from skrouter._explain import explain
+from skrouter._outcomes import OutcomesMixin, PredictedOutcomes, expected_utility
 from skrouter._persistence import from_arrays, to_arrays, versions, warn_on_other_versions
 from skrouter._pool import ChangingPool
 from skrouter._pretrained import resolve_device
+from skrouter._request import restrict
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
 
@@ -377,6 +380,53 @@ class RadialRouterClassifier(
         check_is_fitted(self)
         return self._run("represent", self._read_queries(X))
 
+    def explain(self, X, *, cost_weight=None, allowed=None, n_neighbors=5):
+        """Say for each query what the choice rests on.
+
+        Parameters
+        ----------
+        X : sequence of str, or array-like of shape (n_queries, n_features)
+            Queries as text or ready embeddings, whichever they were at `fit`.
+        cost_weight : float or array-like of shape (n_queries,), default=None
+            The trade-off, as for `predict`.
+        allowed : sequence of names, one per query of these, or bool array, default=None
+            The LLMs that may be called, as for `predict`.
+        n_neighbors : int, default=5
+            How many of the most similar training queries to show, of those that were kept: see
+            `max_examples`.
+
+        Returns
+        -------
+        decisions : list of Decision
+            One named tuple per query: the LLM and the runner-up, the margin, the predicted
+            performance and cost of every LLM, the trade-offs at which the choice flips, and the
+            nearest training queries with their outcomes. ``print`` shows it as a table.
+
+        Raises
+        ------
+        ValueError
+            As `predict`, and for a router trained with ``trade_off="fixed"``, which predicts no
+            outcomes.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_neighbors, Integral) or n_neighbors < 0:
+            raise ValueError(f"n_neighbors must be an integer >= 0, got {n_neighbors!r}.")
+        cost_weight, mask = self._read_request(X, cost_weight, allowed)
+        embeddings = self._read_queries(X)
+        outcomes = self._predict_outcomes(embeddings)
+        utility = expected_utility(outcomes, cost_weight)
+        if mask is not None:
+            utility = restrict(utility, mask)
+        return explain(
+            self.classes_.tolist(),
+            outcomes,
+            utility,
+            softmax(utility / self._temperature, axis=1),
+            np.broadcast_to(np.ravel(cost_weight), len(embeddings)),
+            self._examples,
+            self._examples.nearest(embeddings, n_neighbors),
+        )
+
     @property
     def _n_features_out(self):
         return self.llm_embeddings_.shape[1]
@@ -447,12 +497,14 @@ class RadialRouterClassifier(
         outcomes = self._run("outcomes", embeddings)
         return PredictedOutcomes(outcomes[..., 0], outcomes[..., 1] if self.uses_cost_ else None)
 
+    @property
+    def _temperature(self):
+        return self.target_temperature
+
     def _utilities(self, embeddings, cost_weight):
         if self._any_trade_off:
-            utility = self._expected_utility(embeddings, cost_weight)
-        else:
-            utility = self._run("outcomes", embeddings)[..., 0][:, self._columns]
-        return utility / self.target_temperature
+            return expected_utility(self._predict_outcomes(embeddings), cost_weight)
+        return self._run("outcomes", embeddings)[..., 0][:, self._columns]
 
     def _run(self, what, embeddings):
         """Outputs of the network in evaluation mode, as float64.

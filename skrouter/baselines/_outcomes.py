@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
 from skrouter._base import BaseRouter
-from skrouter._outcomes import OutcomesMixin, PredictedOutcomes
+from skrouter._outcomes import OutcomesMixin, PredictedOutcomes, expected_utility
 from skrouter.baselines._columns import ColumnRegressors
 
 
@@ -45,4 +45,4 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
             self.cost_model_ = ColumnRegressors(*arguments, target.cost, weight)
 
     def _utilities(self, embeddings, cost_weight):
-        return self._expected_utility(embeddings, cost_weight)
+        return expected_utility(self._predict_outcomes(embeddings), cost_weight)
