@@ -44,18 +44,24 @@ class RadialRouterClassifier(
         r^t &= \mathrm{LN}(\mathrm{ReLU}(
             \mathrm{MHA}(r^{t-1}, [r^{t-1}; s_1^t; \dots; s_n^t]))).
 
-    One network shared by all LLMs maps each last satellite to a logit; :math:`p` is the softmax
-    of the logits, and the router calls the LLM of the largest. It is trained on
+    One network shared by all LLMs maps each last satellite to the expected performance
+    :math:`\hat P_j` and cost :math:`\hat C_j` of that LLM, as deviations from its means. With
+    the logits :math:`z_j = (\hat P_j - \alpha \hat C_j) / \tau`, :math:`p = \mathrm{softmax}(z)`,
+    the router calls the LLM of the largest. It is trained on
 
     .. math::
 
-        L = L_\mathrm{KL}(p, q) + \lambda \, L_{qq}, \qquad
+        L = L_\mathrm{KL}(p, q) + \lambda \, L_{qq} + \gamma \, L_\mathrm{out}, \qquad
         q_j = \mathrm{softmax}_j \big( (P_j - \alpha C_j) / \tau \big),
 
     where :math:`P_j` and :math:`C_j` are the performance and the cost of LLM :math:`j` on the
-    query, :math:`\alpha` is `cost_weight`, :math:`\tau` is `target_temperature`, :math:`\lambda`
-    is `contrastive_weight`, and :math:`L_{qq}` draws queries of one cluster together. With
-    `target_smoothing` the utilities are first averaged with those of similar queries.
+    query, :math:`\alpha` is a trade-off that is drawn anew for every query in every step,
+    :math:`\tau` is `target_temperature`, :math:`\lambda` is `contrastive_weight`, :math:`L_{qq}`
+    draws queries of one cluster together, and :math:`L_\mathrm{out}` is the squared error of
+    performance and cost, with :math:`\gamma` = `outcome_weight`. So one fit serves every
+    trade-off: ``predict(X, cost_weight=...)``. With ``trade_off="fixed"`` it is the paper's
+    router: one output per LLM, trained at one :math:`\alpha` without :math:`L_\mathrm{out}`.
+    With `target_smoothing` outcomes are first averaged with those of similar queries.
 
     Parameters
     ----------
@@ -66,9 +72,20 @@ class RadialRouterClassifier(
     cost_weight : float, default=0.02
         The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
         The default is the paper's "balance" scenario; the others are 0 and 0.1. It is a matter
-        of what money is worth to you, not of tuning.
+        of what money is worth to you, not of tuning. With ``trade_off="any"`` it is only what
+        `predict` and `score` take where no other is given.
+    trade_off : {"any", "fixed"}, default="any"
+        "any" learns performance and cost apart, so that one fit serves every trade-off, a pool
+        can change, and decisions can be explained. It is the default as it does as well as a fit
+        for each (``benchmarks/one_fit.py``). "fixed" is the paper's training, at `cost_weight`
+        alone.
     contrastive_weight : float, default=0.3
         The weight :math:`\lambda` of the contrastive loss. 0 leaves it out.
+    outcome_weight : float, default=0.3
+        The weight :math:`\gamma` of the squared error of the predicted outcomes, performance in
+        units of `target_temperature`, cost in those of its standard deviation. It makes them
+        absolute: the divergence leaves a constant per query open, and learns nothing from a query
+        with one observed LLM. Not used with ``trade_off="fixed"``.
     target_temperature : float, default=0.2
         The temperature :math:`\tau` of the target distribution. Utilities of an LLM that is right
         and one that is wrong differ by about 1, so at :math:`\tau = 1` the targets hardly tell
@@ -79,8 +96,8 @@ class RadialRouterClassifier(
         router calls plus an entropy bonus: what one wants of a router. The paper does not say
         which it takes.
     target_smoothing : float, default=0.3
-        Share of a query's target that comes from its neighbours: its utilities are averaged with
-        the mean over the `n_neighbors` most similar training queries before the softmax. A single
+        Share of a query's target that comes from its neighbours: its outcomes are averaged with
+        the mean over the `n_neighbors` most similar training queries. A single
         outcome, right or wrong, is mostly chance; what similar queries have in common is not. 0
         is the paper's target.
     n_neighbors : int, default=20
@@ -108,8 +125,8 @@ class RadialRouterClassifier(
         Dropped share of every new state while training. It is high because outcomes are noisy
         and the rows few.
     fit_intercept : bool, default=True
-        Whether the logits begin at those of the best router that ignores the query,
-        :math:`\bar u_j / \tau` with :math:`\bar u_j` the mean utility of LLM :math:`j`. Training
+        Whether the predictions begin at the mean outcomes of each LLM, which makes the best
+        router that ignores the query. Training
         then only learns where a query differs from the average, and where there is nothing to
         learn, the router stays at the best single LLM. False is the plain network of the paper.
     fine_tune_encoder : bool, default=False
@@ -130,7 +147,8 @@ class RadialRouterClassifier(
         Number of epochs, at most. Few: on noisy outcomes longer training only learns the noise.
     early_stopping : bool, default=True
         Whether to choose the number of epochs by cross-validation: the mean utility of what the
-        router calls on queries that were held out in turn. It then trains on all queries for
+        router calls on queries that were held out in turn, over several trade-offs with
+        ``trade_off="any"``. It then trains on all queries for
         the most epochs whose gain is within one standard error of the largest. If no gain over
         the best single LLM is above zero with 99 % confidence, it stays at the best
         single LLM, untrained: better no router than one that does harm (without
@@ -143,6 +161,10 @@ class RadialRouterClassifier(
     n_iter_no_change : int, default=10
         Epochs without a larger gain that is above zero with 99 % confidence, after which
         cross-validation ends. Of effect only below `max_iter`.
+    max_examples : int, default=5000
+        At most so many training queries, drawn by lot, are kept as embeddings with their
+        outcomes, for `explain` to show the most similar ones; texts are not kept. A saved router
+        is about 1.6 kB larger for each with the default encoder. 0 keeps none.
     llm_names : sequence of str, default=None
         Names of the LLMs, for a `y` that carries none. None: the columns of a DataFrame, else 0,
         1, ...
@@ -178,7 +200,10 @@ class RadialRouterClassifier(
         After each epoch of cross-validation, the mean utility on the held-out queries less that
         of the best single LLM. Empty without early stopping.
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
-        The learnt embeddings :math:`m_j`.
+        The learnt embeddings :math:`m_j` of the LLMs of the training data.
+    mean_cost_ : ndarray of shape (n_llms,) or None
+        Mean cost of each LLM in US dollars per 1,000 queries, as predicted costs are scaled to
+        it. None without costs or with ``trade_off="fixed"``.
     uses_cost_ : bool
         Whether costs were given at `fit`.
     takes_text_ : bool

@@ -8,39 +8,52 @@ _ROWS_AT_ONCE = 1024  # bounds the memory: rows times neighbours times LLMs
 
 
 def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
-    """Average outcomes with those of the most similar queries.
+    """Average outcomes with those of the most similar queries, and fill in what is missing.
+
+    For each outcome the neighbours are the most similar of the queries on which it was observed.
 
     Parameters
     ----------
     outcomes : ndarray of shape (n_queries, n_llms, n_outcomes)
-        NaN where not observed; it stays so, and does not count for the neighbours.
+        NaN where not observed.
     embeddings : ndarray of shape (n_queries, n_features)
         Similarity is their cosine.
     weight : ndarray of shape (n_queries,)
         Weights in the means over neighbours.
     share : float
-        Share of the neighbours' mean; 0 leaves the outcomes as they are.
+        Share of the neighbours' mean where an outcome was observed. 0 leaves the outcomes as they
+        are, gaps included. Otherwise these are filled with the mean over the neighbours and as
+        many typical queries: few neighbours are little evidence.
     n_neighbors : int
         The query itself included. At most the number of queries counts.
 
     Returns
     -------
     smooth : ndarray of shape (n_queries, n_llms, n_outcomes)
+        NaN only where an outcome was never observed.
     """
     if share == 0:
         return outcomes
     # In float64, where the number of threads does not change who is near.
     embeddings = embeddings.astype(np.float64)
-    n_neighbors = min(n_neighbors, len(outcomes))
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(embeddings)
-    known, filled = ~np.isnan(outcomes), np.nan_to_num(outcomes)
-    smooth = np.empty_like(outcomes)
-    for part in gen_batches(len(outcomes), _ROWS_AT_ONCE):
-        near = neighbors.kneighbors(embeddings[part], return_distance=False)
-        counted = weight[near][:, :, None, None] * known[near]
-        total = (counted * filled[near]).sum(axis=1)
-        count = counted.sum(axis=1)
-        # A query is among its own neighbours, unless enough others equal it.
-        mean = np.divide(total, count, out=outcomes[part].copy(), where=count > 0)
-        smooth[part] = outcomes[part] + share * (mean - outcomes[part])
-    return smooth
+    columns = outcomes.reshape(len(outcomes), -1)
+    smooth = columns.copy()
+    # Columns that were observed on the same rows have the same neighbours.
+    patterns, pattern_of = np.unique(~np.isnan(columns), axis=1, return_inverse=True)
+    for position, known in enumerate(patterns.T):
+        if not known.any():
+            continue
+        of_pattern = np.flatnonzero(pattern_of.reshape(-1) == position)
+        values, weights = columns[np.ix_(known, of_pattern)], weight[known]
+        typical = np.average(values, axis=0, weights=weights)
+        n_near = min(n_neighbors, len(values))
+        neighbors = NearestNeighbors(n_neighbors=n_near, metric="cosine").fit(embeddings[known])
+        for part in gen_batches(len(columns), _ROWS_AT_ONCE):
+            near = neighbors.kneighbors(embeddings[part], return_distance=False)
+            shares = weights[near] / weights[near].sum(axis=1, keepdims=True)
+            mean = np.einsum("qn,qnc->qc", shares, values[near])
+            own = columns[part][:, of_pattern]
+            filled = (mean + typical) / 2
+            blend = np.where(np.isnan(own), filled, own + share * (mean - own))
+            smooth[part.start : part.stop, of_pattern] = blend
+    return smooth.reshape(outcomes.shape)

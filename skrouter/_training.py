@@ -276,14 +276,13 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
                     for part in rows.split(batch_size)
                 ]
             )
-        difference = _gain(queries.outcomes[judged], expected, queries.mean, weight, objective)
-        gain = (weight * difference).sum() / weight.sum()
-        error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
-        gain = gain.item()
+        gain, error = validated_gain(
+            queries.outcomes[judged], expected, queries.mean, weight, objective.typical_cost_weight
+        )
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
-        if gain > max(best_gain, _ONE_SIDED_99 * error.item()):
-            best_epoch, best_gain, least = epoch, gain, gain - error.item()
+        if gain > max(best_gain, _ONE_SIDED_99 * error):
+            best_epoch, best_gain, least = epoch, gain, gain - error
         if epoch - best_epoch >= schedule.n_iter_no_change:
             break
     good = [epoch for epoch, gain in enumerate(gains, start=1) if gain >= least]
@@ -304,36 +303,91 @@ class _Ramp:
         return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _gain(observed, expected, mean, weight, objective):
-    """Utility of what is called by `expected` outcomes less that of the best constant, per query.
+def validated_gain(observed, expected, mean, weight, typical_cost_weight):
+    """Utility of what is called by expected outcomes, less that of the best constant choice.
 
-    Outcomes that were not observed are taken as expected, and the others correct this for all,
-    each weighing by the inverse share of the queries on which its LLM was observed: the doubly
-    robust estimate (arXiv 1103.4601). Where all is observed this is the utility itself.
+    Parameters
+    ----------
+    observed, expected : tensor of shape (n_queries, n_llms, n_outcomes)
+        NaN in `observed` where not observed.
+    mean : tensor of shape (n_llms, n_outcomes)
+        What the constant choice rests on.
+    weight : tensor of shape (n_queries,)
+    typical_cost_weight : float or None
+        The gain is the mean over several trade-offs around it, unless None.
+
+    Returns
+    -------
+    gain, error : float
+        The mean over the queries, and its standard error.
     """
-    shares, loss_weights = torch.zeros(1), torch.ones(1)
-    cost_weights = shares
-    if objective.typical_cost_weight is not None:
+    shares = torch.zeros(1)
+    cost_weights, loss_weights = shares, torch.ones(1)
+    if typical_cost_weight is not None:
         shares = torch.tensor(VALIDATED_SHARES)
-        cost_weights, loss_weights = at_share(shares, objective.typical_cost_weight)
-    total = 0.0
+        cost_weights, loss_weights = at_share(shares, typical_cost_weight)
+    measure = _measured_gain if not observed.isnan().any() else _modelled_gain
+    total = torch.zeros(2, dtype=weight.dtype, device=weight.device)
     for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
-        received = _received(utility(observed, cost_weight), utility(expected, cost_weight), weight)
-        chosen = _largest(utility(expected, cost_weight))[:, None]
-        constant = _largest(utility(mean, cost_weight)).expand_as(chosen)
-        difference = received.gather(1, chosen) - received.gather(1, constant)
-        total = total + loss_weight * difference.squeeze(1)
-    return total / len(cost_weights)
+        utilities = (utility(part, cost_weight) for part in (observed, expected, mean))
+        total += loss_weight * torch.stack(measure(*utilities, weight))
+    # The errors at several trade-offs are those of the same queries: they add up.
+    return tuple((total / len(cost_weights)).tolist())
 
 
-def _received(observed, expected, weight):
-    """Doubly robust estimate of every utility, shape (n_queries, n_llms)."""
-    known = ~observed.isnan()
-    if known.all():
-        return observed
-    share = (weight @ known.to(weight.dtype)) / weight.sum()
-    correction = torch.where(known, observed - expected, 0.0) / share.clamp(min=1e-12)
-    return expected.nan_to_num() + correction
+def _measured_gain(observed, expected, mean, weight):
+    """Gain and error where all is observed: nothing has to be assumed."""
+    chosen = _largest(expected)[:, None]
+    constant = _largest(mean).expand_as(chosen)
+    difference = (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)
+    gain = (weight * difference).sum() / weight.sum()
+    error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
+    return gain, error
+
+
+def _modelled_gain(observed, expected, mean, weight):
+    """Gain and error where outcomes are missing, by a regression on all that was observed.
+
+    The chosen LLM was then observed on few queries only. But if an expectation that an LLM does
+    better on a query than on average, and than others do there, comes true by a share, then so
+    do the gains that it promises. The share is the slope of the observed deviations on the
+    expected ones; where outcomes do not depend on the query it is 0. The gain is taken for as
+    sure as the slope is positive: that of a gain itself cannot be had from so few outcomes.
+    """
+    level = mean.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    possible = level.isfinite()
+    deviation = torch.where(
+        possible, expected - level.where(possible, torch.zeros_like(level)), 0.0
+    )
+    # What all LLMs find hard or easy alike is no reason to choose.
+    deviation = deviation - deviation.sum(dim=1, keepdim=True) / possible.sum().clamp(min=1)
+    known = ~observed.isnan() & possible
+    x = torch.where(known, deviation, 0.0)
+    y = torch.where(known, observed - level.where(possible, torch.zeros_like(level)), 0.0)
+    cells = weight[:, None] * known
+    # The level of a query is taken out of the observed deviations as well, where there are several.
+    x = x - _known_mean(x, known)
+    y = y - _known_mean(y, known)
+    square = (cells * x.square()).sum().clamp(min=torch.finfo(x.dtype).tiny)
+    slope = (cells * x * y).sum() / square
+    slope_error = (cells * x * (y - slope * x)).square().sum().sqrt() / square
+    chosen = _largest(torch.where(possible, expected, -torch.inf))
+    constant = _largest(level)
+    rows = torch.arange(len(weight), device=weight.device)
+
+    def average(values):
+        return (weight * values).sum() / weight.sum()
+
+    between = average(level[chosen] - level[constant])
+    within = average(deviation[rows, chosen] - deviation[:, constant])
+    gain = between + slope * within
+    return gain, gain.abs() * slope_error / slope.clamp(min=torch.finfo(x.dtype).tiny)
+
+
+def _known_mean(values, known):
+    """Mean over the observed LLMs of queries that have several, else 0."""
+    count = known.sum(dim=1, keepdim=True)
+    return torch.where(count > 1, values.sum(dim=1, keepdim=True) / count.clamp(min=1), 0.0) * known
 
 
 def _largest(utility):

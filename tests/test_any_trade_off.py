@@ -76,10 +76,11 @@ def test_predicted_outcomes_are_near_the_true_ones(router, numbers):
 def test_costs_that_vary_are_predicted(numbers):
     X, performance = numbers
     cost = COST * (2 + np.tanh(X[:, 1:2]))
-    router = RadialRouterClassifier(**{**QUICK, "max_iter": 30}).fit(X, performance, cost=cost)
+    parameters = {**QUICK, "max_iter": 40, "hidden_dim": 32, "dropout": 0.1}
+    router = RadialRouterClassifier(**parameters).fit(X, performance, cost=cost)
     predicted = router.predict_outcomes(X).cost
     spread = np.mean((cost - cost.mean(axis=0)) ** 2, axis=0)
-    assert (np.mean((cost - predicted) ** 2, axis=0) < 0.7 * spread).all()
+    assert (np.mean((cost - predicted) ** 2, axis=0) < 0.3 * spread).all()
 
 
 def test_without_costs_performance_is_predicted(numbers):
@@ -125,7 +126,7 @@ def test_one_observed_llm_per_query_is_enough(numbers, early_stopping):
     logs = np.where(called[:, None] == np.arange(3), performance, np.nan)
     parameters = {**QUICK, "early_stopping": early_stopping, "max_iter": 15}
     router = RadialRouterClassifier(**parameters).fit(X, logs, cost=COST)
-    assert router.n_iter_ == 15
+    assert router.n_iter_ > 5
     llms = router.predict(X, cost_weight=0.05)
     assert routing_score(performance, llms, llm_names=NAMES).performance > 0.85
 

@@ -261,9 +261,11 @@ class TestTargetSmoothing:
         return seen
 
     def test_by_hand(self, monkeypatch):
-        # Pairs (0, 1) and (2, 3) are each other's neighbours; a NaN stays, and does not count.
-        wanted = [[0.75, 0.0], [0.25, np.nan], [0.5, 0.75], [0.5, 0.25]]
-        np.testing.assert_allclose(self.target(monkeypatch, target_smoothing=0.5), wanted)
+        # Pairs (0, 1) and (2, 3) are each other's neighbours. Where there was a NaN, two others
+        # are, of mean 0; it is filled with that and the mean of the LLM, 1/3.
+        wanted = [[0.75, 0.0], [0.25, 1 / 6], [0.5, 0.75], [0.5, 0.25]]
+        target = self.target(monkeypatch, target_smoothing=0.5)
+        np.testing.assert_allclose(target, wanted, rtol=1e-6)
 
     def test_neighbours_count_by_their_weight(self, monkeypatch):
         target = self.target(monkeypatch, [1, 3, 1, 1], target_smoothing=1.0)
