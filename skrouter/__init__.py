@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
+    "ChatFormatter": "skrouter._chat_formatter",
     "RadialRouterClassifier": "skrouter._router",
     "SentenceEncoder": "skrouter._encoder",
     "make_routing_target": "skrouter._target",
@@ -15,7 +16,7 @@ _HOME = {
     "nn": "skrouter.nn",
 }
 
-__all__ = ["RadialRouterClassifier", "SentenceEncoder", "make_routing_target"]
+__all__ = ["ChatFormatter", "RadialRouterClassifier", "SentenceEncoder", "make_routing_target"]
 
 
 def __getattr__(name):
