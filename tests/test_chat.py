@@ -183,9 +183,17 @@ def test_other_things_are_no_chats(X):
         ([{"messages": None}], TypeError, "'messages' of element 0 of X is of type NoneType"),
         ([[user("a"), "b"]], TypeError, "message 1 of element 0 of X is of type str; a message is"),
         (["a", [{"content": "b"}]], ValueError, r"0 of element 1 of X has no 'role';.*\['content'"),
-        ([[user("a"), {"role": "user"}]], ValueError, "message 1 of element 0 of X has no 'content"),
+        (
+            [[user("a"), {"role": "user"}]],
+            ValueError,
+            "message 1 of element 0 of X has no 'content",
+        ),
         ([[{"role": 3, "content": "b"}]], TypeError, "role of message 0 of element 0 .*type int"),
-        ([[user(3)]], TypeError, "content of message 0 of element 0 of X is of type int; a str, No"),
+        (
+            [[user(3)]],
+            TypeError,
+            "content of message 0 of element 0 of X is of type int; a str, No",
+        ),
         ([[user(b"a")]], TypeError, "is of type bytes"),
         ([[user(["a"])]], TypeError, "part 0 of the content of message 0 of element 0 of X is str"),
         ([[user([{"text": "a"}])]], TypeError, "is dict without a 'type'"),
@@ -312,7 +320,10 @@ def log():
     chats, texts, performance = [], [], []
     for i in range(60):
         topic, llm = TOPICS[i % 2]
-        first, last = f"{topic} {rng.choice(words)}", f"then {rng.choice(words)} {rng.choice(words)}"
+        first, last = (
+            f"{topic} {rng.choice(words)}",
+            f"then {rng.choice(words)} {rng.choice(words)}",
+        )
         # The answers speak of the other topic.
         answer = {"role": "assistant", "content": TOPICS[1 - i % 2][0] * 3}
         chats.append([{"role": "system", "content": "explain"}, user(first), answer, user(last)])

@@ -107,7 +107,8 @@ def typos(text, rng):
 def _misspell(word, rng):
     at = rng.integers(1, len(word) - 1)  # neither the first letter nor the last
     kind = rng.integers(3)
-    if kind == 0 and at + 1 < len(word) - 1:
+    # Not the last one, and not a double letter, which would stay as it is.
+    if kind == 0 and at + 1 < len(word) - 1 and word[at] != word[at + 1]:
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     if kind == 1:
         return word[:at] + word[at + 1 :]
