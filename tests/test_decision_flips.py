@@ -179,7 +179,8 @@ def test_edits_depend_on_the_seed_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], state)
     assert len(routers[0].asked) == 1 + 2 * len(EDITS)
     typos = list(EDITS).index("typos")
-    texts = [router.asked[1 + 2 * k :][:2] for router, k in zip(routers, [typos, 1, 0, 0])]  # noqa: B905
+    first = [1 + 2 * k for k in (typos, 1, 0, 0)]
+    texts = [router.asked[i : i + 2] for router, i in zip(routers, first, strict=True)]
     assert texts[0] == texts[1] == texts[2] != texts[3]
     assert texts[0][0] != texts[0][1]
 

@@ -14,7 +14,7 @@ _TYPO_SHARE = 0.1  # of the words that can have one; one at least
 _WORD = re.compile(r"(?<!\w)[^\W\d_]{4,}(?!\w)")
 _NO_ALPHABET = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
-_BETWEEN_WORDS = re.compile(r"(?<=[^\s]) (?=[^\s])")
+_BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
 # Of several scripts; the first two escapes are the full-width question and exclamation marks.
 _FINAL_MARK = re.compile(r"([.?!\uff1f\uff01。؟।])(\s*)$")
 

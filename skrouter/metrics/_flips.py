@@ -1,7 +1,7 @@
 """How often a router's decision flips when a query is edited without a change of meaning."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import NamedTuple
 
@@ -198,7 +198,7 @@ def _check_edits(edits):
     for name, edit in edits.items():
         if not isinstance(name, str):
             raise ValueError(f"edits names {name!r}; names are str.")
-        if isinstance(edit, Callable):
+        if callable(edit):
             checked[name] = edit
         elif isinstance(edit, str) and edit in EDITS:
             checked[name] = EDITS[edit]
