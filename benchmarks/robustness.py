@@ -40,7 +40,7 @@ def main():
     train, test = load(arguments.data, "train"), load_scored(arguments.data, "test")
     print(
         f"{len(test.queries)} prompts, α = {arguments.cost_weight:g}, each edited once per kind. "
-        "Share of the decisions that flip, and mean utility lost.\n"
+        "Score unedited; share of the decisions that flip, and mean utility lost.\n"
     )
     head = None
     for name, router in ROUTERS.items():
@@ -51,15 +51,16 @@ def main():
         )
         if head is None:
             head = result.edit
-            print("| router | " + " | ".join(head) + " |")
-            print("|---|" + "---:|" * len(head))
+            print("| router | score | " + " | ".join(head) + " |")
+            print("|---|---:|" + "---:|" * len(head))
             edited = [f"{share:.0%}" for share in result.edited_share]
-            print("| prompts that the edit changes | " + " | ".join(edited) + " |")
+            print("| prompts that the edit changes | | " + " | ".join(edited) + " |")
+        score = router.score(test.queries, test.performance, cost=test.cost)
         cells = [
             f"{flips:.1%}, {lost:+.4f}"
             for flips, lost in zip(result.flip_share, result.utility_lost, strict=True)
         ]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {name} | {score:.4f} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
