@@ -6,23 +6,36 @@ __version__ = "0.1.0"
 
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
+    "ChatFormatter": "skrouter._chat_formatter",
     "FallbackRouter": "skrouter._fallback",
+    "GuaranteedRouter": "skrouter._guarantee",
     "RadialRouterClassifier": "skrouter._router",
+    "RoutingReport": "skrouter.report",
     "SentenceEncoder": "skrouter._encoder",
+    "SpendingPlan": "skrouter._budget",
     "make_logged_target": "skrouter._logged",
     "make_routing_target": "skrouter._target",
+    "routing_report": "skrouter.report",
+    "spend_budget": "skrouter._budget",
     "baselines": "skrouter.baselines",
     "datasets": "skrouter.datasets",
     "metrics": "skrouter.metrics",
     "nn": "skrouter.nn",
+    "report": "skrouter.report",
 }
 
 __all__ = [
+    "ChatFormatter",
     "FallbackRouter",
+    "GuaranteedRouter",
     "RadialRouterClassifier",
+    "RoutingReport",
     "SentenceEncoder",
+    "SpendingPlan",
     "make_logged_target",
     "make_routing_target",
+    "routing_report",
+    "spend_budget",
 ]
 
 

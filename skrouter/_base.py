@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skrouter._chat_formatter import takes_chats
 from skrouter._encoder import SentenceEncoder
 from skrouter._request import (
     check_allowed,
@@ -30,7 +31,7 @@ from skrouter._target import (
     check_trainable,
     routing_utility,
 )
-from skrouter._text import check_queries, is_text
+from skrouter._text import check_queries, is_text, query_texts
 from skrouter.metrics._score import score_choices
 
 
@@ -39,7 +40,7 @@ class TrainingData(NamedTuple):
 
     Attributes
     ----------
-    queries : list of str or None
+    queries : list of str and chats, or None
         The text, if it was text.
     embeddings : ndarray of shape (n_queries, n_features) or None
         None for routers that do not look at the queries.
@@ -85,8 +86,10 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text, which `encoder` turns into embeddings, or ready embeddings.
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
+            Queries as text, which `encoder` turns into embeddings, or ready embeddings. A chat
+            is a list of messages, mappings with "role" and "content"; see
+            :class:`~skrouter.ChatFormatter`.
         y : array-like
             The performance of each LLM on each query, shape (n_queries, n_llms), higher is
             better; or the result of :func:`make_routing_target`, shape
@@ -108,7 +111,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             If the input or a parameter is not as described. It is raised before any work is
             done, and a router that was fitted before stays as it was.
         TypeError
-            If a query among texts is not a string.
+            If a query among texts is neither a string nor a chat.
         """
         with all_or_nothing(self):
             self._fit(self._read_training_data(X, y, cost, sample_weight))
@@ -119,7 +122,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
         cost_weight : float or array-like of shape (n_queries,), default=None
             The trade-off, one for all queries or one per query. None is the router's own. Another
@@ -153,7 +156,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
         cost_weight : float or array-like of shape (n_queries,), default=None
             The trade-off, one for all queries or one per query. None is the router's own. Another
@@ -188,7 +191,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
         cost_weight : float or array-like of shape (n_queries,), default=None
             The trade-off, one for all queries or one per query. None is the router's own. Another
@@ -220,7 +223,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings, whichever they were at `fit`.
         y : array-like
             True performance, in any form that `fit` accepts.
@@ -320,7 +323,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             encoder = SentenceEncoder(self.encoder, device=getattr(self, "device", "auto"))
         else:
             encoder = clone(self.encoder)
-        embeddings = _check_embeddings(encoder.fit_transform(queries), queries)
+        embeddings = _check_embeddings(encoder.fit_transform(_readable(encoder, queries)), queries)
         self.encoder_ = encoder
         self.__dict__.pop("feature_names_in_", None)
         self.n_features_in_ = embeddings.shape[1]
@@ -353,7 +356,8 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         queries = check_queries(X)
         if not self._looks_at_queries:
             return np.empty((len(queries), 0))
-        embeddings = _check_embeddings(self.encoder_.transform(queries), queries)
+        embeddings = self.encoder_.transform(_readable(self.encoder_, queries))
+        embeddings = _check_embeddings(embeddings, queries)
         if embeddings.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"The encoder gives {embeddings.shape[1]} features, but gave "
@@ -364,6 +368,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
+        tags.input_tags.dict = True  # of chats
         return tags
 
 
@@ -382,6 +387,11 @@ def all_or_nothing(estimator):
 def as_decision(values):
     """Decision values in the shape that scikit-learn wants: one column for two classes."""
     return values[:, 1] - values[:, 0] if values.shape[1] == 2 else values
+
+
+def _readable(encoder, queries):
+    """Queries as the encoder takes them: chats as text, unless it reads chats itself."""
+    return queries if takes_chats(encoder) else query_texts(queries)
 
 
 def _check_embeddings(embeddings, queries):

@@ -11,9 +11,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._chat import TURNS
 from skrouter._embedding_cache import cache_folder, cached_rows
 from skrouter._pretrained import load_model, private_copy, with_weights
-from skrouter._text import check_queries
+from skrouter._text import DEFAULT_TURNS, check_queries, query_texts
 from skrouter._truncation import truncation
 
 # With show_progress="auto": fewer texts than this take seconds, and a bar would only be noise.
@@ -41,6 +42,10 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     max_length : int, default=None
         Most tokens of a text that are read, special tokens included, at least 3. None is the
         model's own limit (256 for the default model, which has positions for 512).
+    turns : {"user", "last_user", "all"}, default="user"
+        Which messages of a chat are read: all of the user's, the last one of the user's that has
+        text, or every one, the system prompt and the answers included. See
+        :class:`ChatFormatter`. Queries that are strings are read as they are.
     normalize_embeddings : bool, default=True
         Whether to scale each embedding to unit length. A model that does so itself (the default
         one does) is not changed by False.
@@ -94,6 +99,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         *,
         truncation_side="left",
         max_length=None,
+        turns=DEFAULT_TURNS,
         normalize_embeddings=True,
         prompt=None,
         batch_size=32,
@@ -105,6 +111,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.model = model
         self.truncation_side = truncation_side
         self.max_length = max_length
+        self.turns = turns
         self.normalize_embeddings = normalize_embeddings
         self.prompt = prompt
         self.batch_size = batch_size
@@ -118,7 +125,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Parameters
         ----------
-        X : 1-D sequence of str
+        X : 1-D sequence of str or chats
             Queries, checked only. Empty strings are allowed.
         y : None
             Ignored, present for the scikit-learn interface.
@@ -131,15 +138,16 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises
         ------
         ValueError
-            If a parameter is not usable, `X` is one string, not 1-D or empty, or the packaged
-            weights are not the official ones.
+            If a parameter is not usable, `X` is one query, not 1-D or empty, a chat lacks
+            something, or the packaged weights are not the official ones.
         TypeError
-            If a query is not a ``str``.
+            If a query is neither a ``str`` nor a chat.
         OSError
             If the model cannot be fetched.
         """
-        check_queries(X)
+        queries = check_queries(X)
         self._check_parameters()
+        query_texts(queries, self.turns)
         loaded = load_model(self.model, self.revision, self.device)
         with truncation(loaded.module, self.truncation_side, self.max_length, None):
             pass  # fails here, rather than at transform, if the model cannot be set this way
@@ -154,7 +162,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Parameters
         ----------
-        X : 1-D sequence of str
+        X : 1-D sequence of str or chats
             Queries. They are not modified.
 
         Returns
@@ -167,16 +175,17 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         sklearn.exceptions.NotFittedError
             If the encoder is not fitted.
         ValueError
-            If `X` is one string, not 1-D or empty, or the model that the parameters name is no
-            longer the one at fit.
+            If `X` is one query, not 1-D or empty, a chat lacks something, or the model that the
+            parameters name is no longer the one at fit.
         TypeError
-            If a query is not a ``str``.
+            If a query is neither a ``str`` nor a chat.
         OSError
             If the model has to be loaded, and cannot be fetched.
         """
         check_is_fitted(self, "fingerprint_")
         queries = check_queries(X)
         self._check_parameters()
+        queries = query_texts(queries, self.turns)
         position = {text: i for i, text in enumerate(dict.fromkeys(queries))}
         texts = list(position)
         folder = cache_folder(self.cache)
@@ -255,19 +264,19 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             )
         return private_copy(loaded.module) if fresh else loaded.module
 
-    def _embed(self, module, texts):
-        """Encode texts with gradients, consistently with `transform`.
+    def _embed(self, module, queries):
+        """Encode queries with gradients, consistently with `transform`.
 
         Parameters
         ----------
         module : SentenceTransformer
             From ``_load(fresh=True)``. Its training mode is left as it is.
-        texts : list of str
-            One batch.
+        queries : list of str and chats
+            One batch of checked queries.
 
         Returns
         -------
-        torch.Tensor of shape (n_texts, n_features_out_)
+        torch.Tensor of shape (n_queries, n_features_out_)
             On the module's device.
         """
         import torch
@@ -275,7 +284,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         prompt = self._prompt_for(module)
         with truncation(module, self.truncation_side, self.max_length, prompt) as fit:
-            features = module.preprocess(fit(texts), prompt=prompt)
+            features = module.preprocess(fit(query_texts(queries, self.turns)), prompt=prompt)
         embeddings = module(batch_to_device(features, module.device))["sentence_embedding"]
         if self.normalize_embeddings:
             embeddings = torch.nn.functional.normalize(embeddings, p=2, dim=1)
@@ -310,6 +319,8 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise ValueError(
                 f"truncation_side={self.truncation_side!r}: 'left' or 'right' is wanted."
             )
+        if not isinstance(self.turns, str) or self.turns not in TURNS:
+            raise ValueError(f"turns={self.turns!r}: 'user', 'last_user' or 'all' is wanted.")
         for name, least in (("max_length", 3), ("batch_size", 1)):
             value = getattr(self, name)
             if name == "max_length" and value is None:
@@ -344,6 +355,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
+        tags.input_tags.dict = True  # of chats; with `string` routers pass them on as they are
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []

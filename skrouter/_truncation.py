@@ -105,7 +105,7 @@ def _check_positions(module, max_length):
 
 
 def _last_tokens(backend, text, room):
-    """Cut a text to its last `room` tokens, at the start of a word."""
+    """Cut a text to its last `room` tokens, or fewer, at the start of a word if it has several."""
     encoding = backend.encode(text, add_special_tokens=False)
     first = len(encoding.ids) - room
     if first <= 0:
@@ -115,5 +115,11 @@ def _last_tokens(backend, text, room):
     whole = first
     while whole < len(words) and words[whole] == words[first - 1]:
         whole += 1
-    first = whole if whole < len(words) else first
+    if whole < len(words):
+        return text[encoding.offsets[whole][0] :]
+    # One long word, as is a whole sentence of a script without spaces. What is left of it may be
+    # split into more tokens, and would then push the prompt out.
+    for start in dict.fromkeys(offset for offset, _ in encoding.offsets[first:]):
+        if len(backend.encode(text[start:], add_special_tokens=False).ids) <= room:
+            return text[start:]
     return text[encoding.offsets[first][0] :]

@@ -139,6 +139,8 @@ def test_transform_before_fit(encoder):
         ({"model": 3}, "model=3"),
         ({"model": ""}, "model=''"),
         ({"truncation_side": "middle"}, "truncation_side='middle': 'left' or 'right'"),
+        ({"turns": "assistant"}, "turns='assistant': 'user', 'last_user' or 'all' is wanted"),
+        ({"turns": None}, "turns=None"),
         ({"max_length": 2}, "max_length=2: an integer of at least 3"),
         ({"max_length": 10.0}, "max_length=10.0"),
         ({"batch_size": 0}, "batch_size=0: an integer of at least 1"),

@@ -10,6 +10,7 @@ from skrouter.metrics._curve import (
     zero_router_curve,
 )
 from skrouter.metrics._display import CostQualityDisplay
+from skrouter.metrics._flips import DecisionFlips, decision_flips
 from skrouter.metrics._hull import NonDecreasingHull, mix_for_budget, non_decreasing_hull
 from skrouter.metrics._loss_display import LossCurveDisplay
 from skrouter.metrics._off_policy import OffPolicyValue, off_policy_value
@@ -25,6 +26,7 @@ from skrouter.metrics._two_llms import apgr, cpt, pgr
 __all__ = [
     "CostQualityCurve",
     "CostQualityDisplay",
+    "DecisionFlips",
     "LossCurveDisplay",
     "NonDecreasingHull",
     "OffPolicyValue",
@@ -38,6 +40,7 @@ __all__ = [
     "cost_quality_curve",
     "cost_save",
     "cpt",
+    "decision_flips",
     "deferral_curve_area",
     "make_routing_scorer",
     "mix_for_budget",
