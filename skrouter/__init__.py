@@ -6,16 +6,26 @@ __version__ = "0.1.0"
 
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
+    "GuaranteedRouter": "skrouter._guarantee",
     "RadialRouterClassifier": "skrouter._router",
     "SentenceEncoder": "skrouter._encoder",
+    "SpendingPlan": "skrouter._budget",
     "make_routing_target": "skrouter._target",
+    "spend_budget": "skrouter._budget",
     "baselines": "skrouter.baselines",
     "datasets": "skrouter.datasets",
     "metrics": "skrouter.metrics",
     "nn": "skrouter.nn",
 }
 
-__all__ = ["RadialRouterClassifier", "SentenceEncoder", "make_routing_target"]
+__all__ = [
+    "GuaranteedRouter",
+    "RadialRouterClassifier",
+    "SentenceEncoder",
+    "SpendingPlan",
+    "make_routing_target",
+    "spend_budget",
+]
 
 
 def __getattr__(name):
