@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
+from skrouter._hull_steps import hull_steps
 from skrouter._request import check_allowed
 
 
@@ -105,14 +106,15 @@ def spend_budget(router, X, budget, *, allowed=None):
         raise ValueError("router was fitted without costs, so it knows none; fit it with cost=.")
     cost = np.maximum(cost, 0.0) / 1000
     usable = ~(np.isnan(performance) | np.isnan(cost))
-    usable = usable if mask is None else usable & mask
+    if mask is not None:
+        usable = usable & mask
     stuck = np.flatnonzero(~usable.any(axis=1))
     if stuck.size:
         raise ValueError(
             f"No LLM that may be called has a predicted performance and cost on {stuck.size} "
             f"query(s), first {stuck[:5].tolist()}."
         )
-    start, steps = _hull_steps(performance, np.where(usable, cost, np.inf))
+    start, steps = hull_steps(performance, np.where(usable, cost, np.nan))
     rows = np.arange(len(start))
     least = float(cost[rows, start].sum())
     if least > budget:
@@ -136,51 +138,3 @@ def spend_budget(router, X, budget, *, allowed=None):
         cost=total,
         performance=float(performance[rows, chosen].sum()),
     )
-
-
-class _Steps(NamedTuple):
-    """Steps along the hulls, one entry each: of which query, its how manieth, to which LLM."""
-
-    query: np.ndarray
-    number: np.ndarray
-    llm: np.ndarray
-    cost: np.ndarray
-    slope: np.ndarray
-
-
-def _hull_steps(performance, cost):
-    """Cheapest LLM of each query, and the steps from there along its upper convex hull.
-
-    Parameters
-    ----------
-    performance, cost : ndarray of shape (n_queries, n_llms)
-        The cost is infinite for an LLM that cannot be called.
-
-    Returns
-    -------
-    start : ndarray of shape (n_queries,)
-    steps : _Steps
-        Slopes are above 0 and, for each query, decrease.
-    """
-    n_queries, n_llms = cost.shape
-    cheapest = cost == cost.min(axis=1, keepdims=True)
-    start = np.where(cheapest, performance, -np.inf).argmax(axis=1)
-    active, at, parts = np.arange(n_queries), start, []
-    for number in range(n_llms - 1):
-        rise = performance[active] - performance[active, at][:, None]
-        run = cost[active] - cost[active, at][:, None]
-        slope = np.full(run.shape, -np.inf)
-        np.divide(rise, run, out=slope, where=(run > 0) & np.isfinite(run))
-        best = slope.max(axis=1)
-        # Of several LLMs on the same straight line the farthest, so that slopes do decrease.
-        to = np.where(slope == best[:, None], run, -np.inf).argmax(axis=1)
-        up = best > 0
-        active, to, best, run = active[up], to[up], best[up], run[up]
-        parts.append(
-            _Steps(active, np.full(len(active), number), to, run[np.arange(len(to)), to], best)
-        )
-        at = to
-    if not parts:
-        empty = np.empty(0, dtype=int)
-        return start, _Steps(empty, empty, empty, empty, empty.astype(float))
-    return start, _Steps(*map(np.concatenate, zip(*parts, strict=True)))

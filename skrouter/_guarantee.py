@@ -22,9 +22,9 @@ from skrouter._promise import at_worst, make_promise, pass_in_order
 from skrouter._target import check_routing_target
 from skrouter._text import check_queries, is_text
 
-# They must not depend on the calibration queries. 50 per decade move the mean cost by a few per
-# cent a step, over a range for any currency, and for costs per query as per million queries.
-_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 601))
+# They must not depend on the calibration queries. Steps of 0.8 %, as many queries may change their
+# LLM within a few per cent; wide enough for costs per query as per million queries, in any currency.
+_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 3601))
 
 
 class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -70,7 +70,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         with a frozen router.
     cost_weights : "auto" or array-like of shape (n_candidates,), default="auto"
         Trade-offs to choose from. They must not depend on the calibration queries. "auto" is 0
-        and 50 per decade from 1e-6 to 1e6.
+        and 300 per decade from 1e-6 to 1e6.
     max_query_cost : float, default=None
         Upper bound on the cost of one query, for a budget: US dollars per 1,000 queries like that.
         It is an assumption: nothing can be guaranteed of a mean to which one unheard-of query may
@@ -241,7 +241,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
         )
-        if target.cost is None:
+        if target.cost is None or np.isnan(target.cost).all():
             raise ValueError(
                 "cost is missing: without costs there is no trade-off to choose. Pass cost=, or "
                 "the result of make_routing_target as y."

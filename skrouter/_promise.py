@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import bisect
 
 from skrouter._betting import betting_p_value, plug_in_bets
+from skrouter._hull_steps import hull_steps
 from skrouter._target import routing_utility
 
 
@@ -206,25 +207,28 @@ def pass_in_order(promise, cost_weights, predicted, values, reference, weight):
     -------
     result : SequenceResult
     """
-    rows, last = np.arange(len(values)), None
-    means, p_values, bound_of = [], [], None
-    for cost_weight in cost_weights:
-        chosen = chosen_columns(predicted, cost_weight)
-        if last is None or (chosen != last).any():
-            outcomes = (values[rows, chosen], reference, weight)
+    rows, means, p_values, passed = np.arange(len(values)), [], [], None
+    # Only where a step along a hull is taken do choices change, or at 0, where equals are not told
+    # apart by cost; at a trade-off that is the slope of a step the first of two equals is chosen.
+    slopes = np.sort(hull_steps(*predicted)[1].slope)
+    place = np.searchsorted(slopes, cost_weights) + np.searchsorted(slopes, cost_weights, "right")
+    free = cost_weights == 0
+    changed = (np.diff(place, prepend=-1) != 0) | free | np.roll(free, 1)
+    for cost_weight, differs in zip(cost_weights, changed, strict=True):
+        if differs:
+            outcomes = (values[rows, chosen_columns(predicted, cost_weight)], reference, weight)
             mean, p_value = promise.mean(outcomes), promise.p_value(outcomes)
         means.append(mean)
         p_values.append(p_value)
         if p_value > promise.level:
             break
-        last, bound_of = chosen, outcomes
-    passed = len(p_values) - (p_values[-1] > promise.level)
+        passed = outcomes
     return SequenceResult(
         cost_weights[: len(means)],
         np.array(means),
         np.array(p_values),
-        passed - 1,
-        promise.bound(outcomes if bound_of is None else bound_of),
+        sum(p_value <= promise.level for p_value in p_values) - 1,
+        promise.bound(outcomes if passed is None else passed),
     )
 
 
