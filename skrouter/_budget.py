@@ -104,7 +104,7 @@ def spend_budget(router, X, budget, *, allowed=None):
     performance, cost = router.predict_outcomes(X)
     if cost is None:
         raise ValueError("router was fitted without costs, so it knows none; fit it with cost=.")
-    cost = np.maximum(cost, 0.0) / 1000
+    cost = np.maximum(cost, 0.0)
     usable = ~(np.isnan(performance) | np.isnan(cost))
     if mask is not None:
         usable = usable & mask
@@ -116,7 +116,7 @@ def spend_budget(router, X, budget, *, allowed=None):
         )
     start, steps = hull_steps(performance, np.where(usable, cost, np.nan))
     rows = np.arange(len(start))
-    least = float(cost[rows, start].sum())
+    least = float(cost[rows, start].sum()) / 1000
     if least > budget:
         raise ValueError(
             f"budget={budget!r} US dollars cannot be kept: the cheapest LLM on each of the "
@@ -124,17 +124,17 @@ def spend_budget(router, X, budget, *, allowed=None):
         )
     order = np.lexsort((steps.number, -steps.slope))
     query, llm, slope = steps.query[order], steps.llm[order], steps.slope[order]
-    n_taken = int(np.searchsorted(np.cumsum(steps.cost[order]), budget - least, side="right"))
+    n_taken = int(np.searchsorted(np.cumsum(steps.cost[order]) / 1000, budget - least, "right"))
     while True:
         chosen = start.copy()
         chosen[query[:n_taken]] = llm[:n_taken]  # of several steps of a query the last one stays
-        total = float(cost[rows, chosen].sum())
+        total = float(cost[rows, chosen].sum()) / 1000
         if total <= budget:
             break
         n_taken -= 1  # by the rounding of sums in another order
     return SpendingPlan(
         llms=router.classes_[chosen],
-        cost_weight=float(slope[n_taken]) / 1000 if n_taken < len(slope) else 0.0,
+        cost_weight=float(slope[n_taken]) if n_taken < len(slope) else 0.0,
         cost=total,
         performance=float(performance[rows, chosen].sum()),
     )

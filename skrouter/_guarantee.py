@@ -12,6 +12,7 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
+    indexable,
     validate_data,
 )
 
@@ -23,7 +24,7 @@ from skrouter._target import check_routing_target
 from skrouter._text import check_queries, is_text
 
 # They must not depend on the calibration queries. Steps of 0.8 %, as many queries may change their
-# LLM within a few per cent; wide enough for costs per query as per million queries, in any currency.
+# LLM within a few per cent; a range for costs per query as per million queries, in any currency.
 _COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 3601))
 
 
@@ -235,6 +236,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
             X = check_queries(X)
         else:
             validate_data(self, X, dtype=[np.float64, np.float32])
+            (X,) = indexable(X)  # the original, for the sake of feature names
         known = {"known_llms": router.classes_} if frozen else {"llm_names": router.llm_names}
         target = check_routing_target(y, cost, **known)
         check_consistent_length(X, target.performance)
@@ -246,8 +248,10 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
                 "cost is missing: without costs there is no trade-off to choose. Pass cost=, or "
                 "the result of make_routing_target as y."
             )
+        rows, random = np.flatnonzero(weight), check_random_state(self.random_state)
         promise = make_promise(
-            target,
+            target.performance[rows],
+            target.cost[rows],
             max_cost=self.max_cost,
             min_performance=self.min_performance,
             max_query_cost=self.max_query_cost,
@@ -257,17 +261,13 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         )
         reference = self._check_reference(target.llm_names, frozen)
 
-        rows, random = np.flatnonzero(weight), check_random_state(self.random_state)
         if frozen:
             calibration = random.permutation(rows)
         else:
             train, calibration = train_test_split(
                 rows, test_size=self.calibration_fraction, random_state=random
             )
-            router.set_params(llm_names=target.llm_names)
-            weights = {} if sample_weight is None else {"sample_weight": weight[train]}
-            past = _safe_indexing(X, train)
-            router.fit(past, target.performance[train], cost=target.cost[train], **weights)
+            self._train(router, X, target, train, None if sample_weight is None else weight[train])
             if self.relative and reference is None:
                 means = observed_mean(target.performance[train], weight[train])
                 reference = int(means.argmax())
@@ -290,6 +290,16 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         if text:
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = router.n_features_in_
+
+    def _train(self, router, X, target, rows, weight):
+        performance = target.performance[rows]
+        if target.llm_names.dtype.kind in "Ui":
+            # So that the pool is that of all rows, in whatever form they came.
+            router.set_params(llm_names=target.llm_names)
+        else:  # labels that are no names, such as floats
+            performance = target.llm_names[performance.argmax(axis=1)]
+        weights = {} if weight is None else {"sample_weight": weight}
+        router.fit(_safe_indexing(X, rows), performance, cost=target.cost[rows], **weights)
 
     def _check_request(self):
         """Check what the constraints cannot express; return the trade-offs, the safest first."""

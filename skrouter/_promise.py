@@ -48,7 +48,7 @@ class Promise(NamedTuple):
         -------
         p_value : float
         """
-        return self._p_value(self.target, outcomes)
+        return self._p_value(self.target, outcomes, self._bets(outcomes))
 
     def bound(self, outcomes):
         """The strictest target that these outcomes would still show to be kept.
@@ -63,10 +63,10 @@ class Promise(NamedTuple):
             Infinite if no target is too strict, or none is lax enough, as where references are 0.
         """
         # At a target of 0 "at least" is kept always and "at most" never. Where does that change?
-        kept_at_0 = self.sign > 0
+        kept_at_0, bets = self.sign > 0, self._bets(outcomes)
 
         def side(target):
-            kept = self._p_value(target, outcomes) <= self.level
+            kept = self._p_value(target, outcomes, bets) <= self.level
             return -0.5 if kept == kept_at_0 else 0.5
 
         end = self.target if self.target > 0 else self.largest
@@ -82,13 +82,15 @@ class Promise(NamedTuple):
         total = weight @ reference
         return float(weight @ value / total) if total > 0 else np.inf
 
-    def _p_value(self, target, outcomes):
+    def _bets(self, outcomes):
+        """Bets for the promise itself; kept for other targets, they make the p-value monotone."""
+        spread = self.largest * (1 + self.target) if self.relative else self.largest
+        return plug_in_bets(self._gains(self.target, outcomes), self.level, spread)
+
+    def _p_value(self, target, outcomes, bets):
         largest_loss = self._largest_loss(target)
         if largest_loss <= 0:
             return 0.0  # it is kept whatever the outcomes
-        # Bets are those for the promise itself, so that the p-value is monotone in other targets.
-        spread = self.largest * (1 + self.target) if self.relative else self.largest
-        bets = plug_in_bets(self._gains(self.target, outcomes), self.level, spread)
         return float(betting_p_value(self._gains(target, outcomes), bets, largest_loss))
 
     def _gains(self, target, outcomes):
@@ -103,13 +105,13 @@ class Promise(NamedTuple):
         return self.largest - (0.0 if self.relative else target)
 
 
-def make_promise(target, *, max_cost, min_performance, max_query_cost, **common):
+def make_promise(performance, cost, *, max_cost, min_performance, max_query_cost, **common):
     """Make the promise that is asked for, and check that the outcomes are within its bounds.
 
     Parameters
     ----------
-    target : RoutingTarget
-        With costs.
+    performance, cost : ndarray of shape (n_queries, n_llms)
+        All outcomes, of which those that were not observed are NaN.
     max_cost, min_performance : float or None
         One of them.
     max_query_cost : float or None
@@ -122,14 +124,14 @@ def make_promise(target, *, max_cost, min_performance, max_query_cost, **common)
     promise : Promise
     """
     if max_cost is None:
-        performance = target.performance[~np.isnan(target.performance)]
+        performance = performance[~np.isnan(performance)]
         if ((performance < 0) | (performance > 1)).any():
             raise ValueError(
                 "min_performance needs a performance in [0, 1], but that in y is from "
                 f"{performance.min():g} to {performance.max():g}; rescale it."
             )
         return Promise(1, float(min_performance), 1.0, **common)
-    observed = target.cost[~np.isnan(target.cost)]
+    observed = cost[~np.isnan(cost)]
     dearest = float(observed.max(initial=0.0))
     if max_query_cost is None:
         return Promise(-1, float(max_cost), dearest, **common)
