@@ -3,11 +3,14 @@ r"""A test of the mean of bounded numbers by betting.
 A test of "the mean gain is at most 0" for gains that are at least ``-b``: a gambler with wealth 1
 stakes, on each gain in turn, a share of the wealth that depends on earlier gains only. Each round
 multiplies the wealth by :math:`1 + \lambda_t g_t`. If the mean gain is at most 0 no strategy makes
-money on average: the wealth is a non-negative supermartingale, so that by Ville's inequality it
-ever reaches :math:`1/p` with a probability of at most :math:`p`. One over the largest wealth is
-therefore a valid p-value for any number of gains and any distribution, and a bettor who adapts to
-the variance makes it a powerful one. I. Waudby-Smith and A. Ramdas, "Estimating means of bounded
-random variables by betting", JRSS B 86(1), 2024, arXiv:2010.09686.
+money on average: the final wealth is non-negative with a mean of at most 1, so that by Markov's
+inequality it reaches :math:`1/p` with a probability of at most :math:`p`. One over it is therefore
+a valid p-value for any number of gains and any distribution, and a bettor who adapts to the
+variance makes it a powerful one. I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
+variables by betting", JRSS B 86(1), 2024, arXiv:2010.09686.
+
+The largest wealth on the way would be valid as well, by Ville's inequality. It is larger by the
+luck of the order of the gains; the final wealth depends on the order through the bets only.
 """
 
 import numpy as np
@@ -68,5 +71,5 @@ def betting_p_value(gains, bets, largest_loss):
         In (0, 1].
     """
     bets = np.minimum(bets, _LARGEST_STAKE / largest_loss)
-    log_wealth = np.cumsum(np.log1p(bets * gains), axis=-1).max(axis=-1)
+    log_wealth = np.log1p(bets * gains).sum(axis=-1)
     return np.exp(-np.maximum(log_wealth, 0.0))
