@@ -83,7 +83,7 @@ for name, costs in (("looks right", obvious), ("guaranteed", careful)):
 # one it is on the careful side; most of the budget is spent all the same.
 
 fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-bins = np.linspace(1.4, 2.4, 41)
+bins = np.linspace(1.4, 2.4, 21)
 ax.hist(obvious, bins, color="#E69F00", label="looks right on 400 queries")
 ax.hist(careful, bins, color="#0072B2", alpha=0.85, label="guaranteed with 90 %")
 ax.axvline(BUDGET, color="black", linestyle="--", label="budget")
@@ -91,7 +91,7 @@ ax.set(
     xlabel="true mean cost (US dollars per 1,000 queries)",
     ylabel="calibrations out of 100",
 )
-ax.legend()
+fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %%

@@ -11,21 +11,16 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
-    check_is_fitted,
     indexable,
     validate_data,
 )
 
 from skrouter._base import all_or_nothing
-from skrouter._held import HeldRouterMixin
+from skrouter._held import HeldRouterMixin, check_holdable
 from skrouter._means import observed_mean
-from skrouter._promise import at_worst, make_promise, pass_in_order
+from skrouter._promise import at_worst, make_promise, pass_in_order, safest_first
 from skrouter._target import check_routing_target
 from skrouter._text import check_queries, is_text
-
-# They must not depend on the calibration queries. Steps of 0.8 %, as many queries may change their
-# LLM within a few per cent; a range for costs per query as per million queries, in any currency.
-_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 3601))
 
 
 class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -230,7 +225,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         candidates = self._check_request()
         frozen = isinstance(self.router, FrozenEstimator)
         router = self.router.estimator if frozen else clone(self.router)
-        _check_router(router, frozen)
+        check_holdable(router, fitted=frozen)
         text = is_text(X)
         if text:
             X = check_queries(X)
@@ -320,15 +315,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
                 f"min_performance must be in [0, 1], got {self.min_performance!r}; a share of the "
                 "performance of another LLM is asked for with relative=True."
             )
-        auto = isinstance(self.cost_weights, str)
-        candidates = _COST_WEIGHTS if auto else np.asarray(self.cost_weights)
-        numbers = candidates.dtype.kind in "fiu" and candidates.ndim == 1 and candidates.size
-        if not numbers or not (np.isfinite(candidates) & (candidates >= 0)).all():
-            raise ValueError(
-                f"cost_weights must hold finite numbers >= 0, got {self.cost_weights!r}."
-            )
-        ascending = np.unique(candidates.astype(np.float64))
-        return ascending if self.max_cost is None else ascending[::-1]
+        return safest_first(self.cost_weights, ascending=self.max_cost is None)
 
     def _check_reference(self, names, frozen):
         if self.reference is None:
@@ -357,17 +344,3 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.router).input_tags
         return tags
-
-
-def _check_router(router, frozen):
-    if not getattr(router, "_any_trade_off", False) or not hasattr(router, "predict_outcomes"):
-        raise ValueError(
-            f"router is a {type(router).__name__}, which serves one trade-off only; there is "
-            "nothing to choose. Pass a router that predicts outcomes, such as KNNRouter."
-        )
-    if frozen:
-        check_is_fitted(router)
-        if not router.uses_cost_:
-            raise ValueError(
-                "router was fitted without costs, so that it knows no trade-off; fit it with cost=."
-            )

@@ -106,3 +106,25 @@ class HeldRouterMixin:
     def _ask(self, method, X, allowed):
         check_is_fitted(self)
         return getattr(self.router_, method)(X, cost_weight=self.cost_weight_, allowed=allowed)
+
+
+def check_holdable(router, *, fitted):
+    """Raise unless one fit of the router serves every trade-off.
+
+    Parameters
+    ----------
+    router : router
+    fitted : bool
+        Whether it must be fitted, and with costs.
+    """
+    if not getattr(router, "_any_trade_off", False) or not hasattr(router, "predict_outcomes"):
+        raise ValueError(
+            f"router is a {type(router).__name__}, which serves one trade-off only; there is "
+            "nothing to choose. Pass a router that predicts outcomes, such as KNNRouter."
+        )
+    if fitted:
+        check_is_fitted(router)
+        if not router.uses_cost_:
+            raise ValueError(
+                "router was fitted without costs, so that it knows no trade-off; fit it with cost=."
+            )

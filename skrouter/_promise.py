@@ -9,6 +9,10 @@ from skrouter._betting import betting_p_value, plug_in_bets
 from skrouter._hull_steps import hull_steps
 from skrouter._target import routing_utility
 
+# They must not depend on the calibration queries. Steps of 0.8 %, as many queries may change their
+# LLM within a few per cent; a range for costs per query as per million queries, in any currency.
+_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 3601))
+
 
 class Promise(NamedTuple):
     """A mean is at most, or at least, a target, except with a small probability.
@@ -170,6 +174,27 @@ def at_worst(promise, target, rows, reference):
         return values, np.ones(len(rows))
     against = table[:, reference]
     return values, np.where(np.isnan(against), best, against)
+
+
+def safest_first(cost_weights, *, ascending):
+    """Check the trade-offs to choose from, and sort them.
+
+    Parameters
+    ----------
+    cost_weights : "auto" or array-like of shape (n_candidates,)
+    ascending : bool
+        Whether small ones are safe, as they are for performance.
+
+    Returns
+    -------
+    cost_weights : ndarray of shape (n_different_candidates,)
+    """
+    array = _COST_WEIGHTS if isinstance(cost_weights, str) else np.asarray(cost_weights)
+    numbers = array.dtype.kind in "fiu" and array.ndim == 1 and array.size
+    if not numbers or not (np.isfinite(array) & (array >= 0)).all():
+        raise ValueError(f"cost_weights must hold finite numbers >= 0, got {cost_weights!r}.")
+    array = np.unique(array.astype(np.float64))
+    return array if ascending else array[::-1]
 
 
 class SequenceResult(NamedTuple):
