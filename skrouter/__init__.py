@@ -7,15 +7,24 @@ __version__ = "0.1.0"
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
     "RadialRouterClassifier": "skrouter._router",
+    "RoutingReport": "skrouter.report",
     "SentenceEncoder": "skrouter._encoder",
     "make_routing_target": "skrouter._target",
     "baselines": "skrouter.baselines",
     "datasets": "skrouter.datasets",
     "metrics": "skrouter.metrics",
     "nn": "skrouter.nn",
+    "report": "skrouter.report",
+    "routing_report": "skrouter.report",
 }
 
-__all__ = ["RadialRouterClassifier", "SentenceEncoder", "make_routing_target"]
+__all__ = [
+    "RadialRouterClassifier",
+    "RoutingReport",
+    "SentenceEncoder",
+    "make_routing_target",
+    "routing_report",
+]
 
 
 def __getattr__(name):

@@ -1,0 +1,133 @@
+"""The result in plain words. One test decides; what else is said describes."""
+
+import numpy as np
+
+from skrouter.metrics._bootstrap import paired_bootstrap
+from skrouter.report._references import KNN, PER_TASK, SINGLE
+
+
+def survives_one_more(router, single, worst_loss, **settings):
+    """Whether the interval stays above 0 with one more query, of the worst kind.
+
+    A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
+    LLM, and saved a little each time, an answer that it lost just did not occur yet: the interval
+    then lies above 0 by luck (two times in five where ten calls are each wrong with probability
+    0.1). With one such loss added, its count among the resamples varies from 0 to 3, which is what
+    can be excluded when none was seen (the "rule of three").
+
+    Parameters
+    ----------
+    router, single : ndarray of shape (n_queries,)
+        Utility received; NaN where not observed.
+    worst_loss : float
+        Not below 0.
+    **settings
+        Of :func:`~skrouter.metrics.paired_bootstrap`.
+    """
+    more = np.append(router - single, -worst_loss)
+    return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
+
+
+def worst_loss(utility, single, called):
+    """The most that a called LLM lost against the best single one, on any query.
+
+    Parameters
+    ----------
+    utility : ndarray of shape (n_queries, n_llms)
+    single : int
+        Column of the best single LLM.
+    called : ndarray of bool, shape (n_llms,)
+    """
+    loss = utility[:, [single]] - utility[:, called]
+    return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
+
+
+def write_verdict(*, single, called, differences, robust, n_other, better_in_hindsight):
+    """Decide and say it.
+
+    Parameters
+    ----------
+    single : str or int
+        The best single LLM.
+    called : list
+        LLMs that the router calls.
+    differences : dict of str to PairedDifference
+        Router less reference.
+    robust : bool
+        Whether the interval against the best single LLM survives one more query.
+    n_other : int
+        Number of queries on which the router calls another LLM than `single`.
+    better_in_hindsight : str, int or None
+        An LLM that, called always, scores above the router on these queries.
+
+    Returns
+    -------
+    pays : bool
+    verdict : str
+    """
+    against = differences[SINGLE]
+    pays = against.low > 0 and robust and len(called) > 1
+    if pays:
+        first = f"On this data routing beats always calling {single} by {_interval(against)}."
+    else:
+        first = (
+            f"On this data routing does not beat always calling {single}: "
+            f"{_why_not(single, called, against, n_other)}."
+        )
+    if pays and better_in_hindsight is not None:
+        first += (
+            f" But always calling {better_in_hindsight} would have scored more, which is known "
+            "only in hindsight."
+        )
+    sentences = [first, _about_tasks(differences.get(PER_TASK)), _about_knn(differences[KNN], pays)]
+    return pays, " ".join(filter(None, sentences))
+
+
+def _why_not(single, called, against, n_other):
+    if called == [single]:
+        return "the router does the same"
+    if len(called) == 1:
+        return (
+            f"the router calls {called[0]} on every query, so it does not route (difference "
+            f"{_interval(against)})"
+        )
+    if against.low > 0:
+        return (
+            f"the difference is {_interval(against)}, but the router calls another LLM on only "
+            f"{n_other} queries, and one bad answer more could undo it"
+        )
+    if against.high < 0:
+        return f"it is worse, by {_interval(against)}"
+    return f"the difference is {_interval(against)}"
+
+
+def _about_tasks(against):
+    if against is None:
+        return None
+    if against.low > 0:
+        return (
+            f"It also beats the best LLM per task, by {_interval(against)}: something is gained "
+            "per query."
+        )
+    if against.high < 0:
+        return f"It is worse than the best LLM per task, by {_interval(against)}."
+    return (
+        f"It does not beat the best LLM per task (difference {_interval(against)}): nothing shows "
+        "that it gains more than a table of tasks would."
+    )
+
+
+def _about_knn(against, pays):
+    if against.high < 0:
+        return f"kNN on the same embeddings is better (difference {_interval(against)})."
+    if pays and not against.low > 0:
+        return (
+            f"kNN on the same embeddings is as good, as far as these queries can tell (difference "
+            f"{_interval(against)})."
+        )
+    return None
+
+
+def _interval(difference):
+    value, low, high, _ = difference
+    return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
