@@ -3,17 +3,19 @@
     python benchmarks/report_verdict.py
     python benchmarks/report_verdict.py --router LinearRouter --embeddings tfidf
 
-fits a router with its default parameters on 400 queries, lets ``skrouter.routing_report`` judge it on
-400 others, and counts the verdicts "routing beats always calling X" over the seeds, with the training
-rows given and without. On a problem of ``make_routing_problem`` the right answer is yes, as far as the
-router has learnt anything; where the outcomes are given to the wrong queries, or are pure noise, it is
-no. "Interval alone" is what the paired interval alone would have said, without the rule for few queries
-that differ. It prints Markdown.
+fits a router with its default parameters on 400 queries, lets ``skrouter.routing_report`` judge it
+on 400 others, and counts the verdicts "routing beats always calling X" over the seeds, with the
+training rows given and without. On a problem of ``make_routing_problem`` the right answer is yes,
+as far as there is a gain to be seen: the best possible router, which knows the success
+probabilities (``--router best``), says how far that is. Where the outcomes are given to the wrong queries, or are
+pure noise, the right answer is no. "Interval alone" is what the paired interval would have said
+without the rule for few queries that differ. It prints Markdown.
 """
 
 import argparse
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
@@ -23,10 +25,28 @@ from skrouter.baselines import KNNRouter, LinearRouter
 from skrouter.datasets import make_routing_problem
 
 N_TRAIN, N_TEST = 400, 400
+
+
+class BestPossible(ClassifierMixin, BaseEstimator):
+    """Its features are the success probabilities and the costs: all but the noise is known."""
+
+    def __init__(self, cost_weight=0.02):
+        self.cost_weight = cost_weight
+
+    def fit(self, X, performance, cost):
+        self.classes_ = np.arange(performance.shape[1])
+        return self
+
+    def predict(self, X):
+        success, cost = np.hsplit(X, 2)
+        return (success - self.cost_weight * cost).argmax(axis=1)
+
+
 ROUTERS = {
     "RadialRouterClassifier": lambda seed: RadialRouterClassifier(random_state=seed),
     "LinearRouter": lambda seed: LinearRouter(),
     "KNNRouter": lambda seed: KNNRouter(),
+    "best": lambda seed: BestPossible(),
 }
 
 
@@ -55,6 +75,11 @@ PROBLEMS = {
     "the same, outcomes permuted": permuted,
     "nearly equal LLMs, pure noise": nearly_equal,
 }
+
+
+def what_is_known(seed):
+    problem = make_routing_problem(N_TRAIN + N_TEST, random_state=seed)
+    return np.hstack([problem.success_probability, problem.cost])
 
 
 def embed(queries, embeddings):
@@ -103,17 +128,20 @@ def main():
         "alone, without training rows |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|")
+    # In noise, the best possible router is the best single LLM.
+    best = arguments.router == "best"
+    problems = {name: make for name, make in PROBLEMS.items() if make is default or not best}
     results = {}
     for seed in range(arguments.seeds):
-        for name, make in PROBLEMS.items():
+        for name, make in problems.items():
             queries, performance, cost = make(seed)
-            X = embed(queries, arguments.embeddings)
+            X = what_is_known(seed) if best else embed(queries, arguments.embeddings)
             for cost_weight in arguments.cost_weights:
                 router = ROUTERS[arguments.router](seed).set_params(cost_weight=cost_weight)
                 router.fit(X[:N_TRAIN], performance[:N_TRAIN], cost=cost[:N_TRAIN])
                 result = judge(router, X, performance, cost, seed)
                 results.setdefault((name, cost_weight), []).append(result)
-    for name in PROBLEMS:
+    for name in problems:
         for cost_weight in arguments.cost_weights:
             gain, *yes = np.mean(results[name, cost_weight], axis=0)
             cells = " | ".join(f"{100 * share:.0f}" for share in yes)

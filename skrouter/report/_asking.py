@@ -7,8 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array
-from sklearn.utils._indexing import _safe_indexing
+from sklearn.utils import _safe_indexing, check_array
 
 from skrouter._encoder import SentenceEncoder
 from skrouter._text import check_queries, is_text
@@ -80,18 +79,18 @@ class AskedRouter:
 
         `encoder` is for text of which the router has none. It is fitted on `X_fit`.
         """
-        both = [self.seen_by_core(part) for part in (X_fit, X)]
+        parts = [X] if X_fit is X else [X_fit, X]
+        seen = [self.seen_by_core(part) for part in parts]
         if getattr(self.core, "_looks_at_queries", False):
-            return [self.core._read_queries(part) for part in both]
-        if any(issparse(part) for part in both):
-            both = [X_fit, X]
-        if is_text(X):
-            if not is_text(both[0]) and not issparse(both[0]):
-                return [check_array(part) for part in both]
+            embeddings = [self.core._read_queries(part) for part in seen]
+        elif is_text(X) and (is_text(seen[0]) or issparse(seen[0])):
+            texts = [check_queries(part) for part in parts]
             encoder = SentenceEncoder(encoder) if isinstance(encoder, str) else clone(encoder)
-            encoder.fit(check_queries(X_fit, "X_train"))
-            return [check_array(encoder.transform(check_queries(part))) for part in (X_fit, X)]
-        return [check_array(part) for part in both]
+            encoder.fit(texts[0])
+            embeddings = [check_array(encoder.transform(part)) for part in texts]
+        else:
+            embeddings = [check_array(part.toarray() if issparse(part) else part) for part in seen]
+        return embeddings[0], embeddings[-1]
 
     def caches_embeddings(self):
         """Whether the encoder keeps embeddings, so that times can look better than they are."""

@@ -40,9 +40,7 @@ def as_text(report):
     head = "Signal"
     parts.append(f"{head}\n{'-' * len(head)}\n{_wrap(_signal(report))}")
     head = "Notes"
-    notes = [
-        fill(note, _WIDTH, initial_indent="- ", subsequent_indent="  ") for note in _notes(report)
-    ]
+    notes = [fill(f"- {note}", _WIDTH, subsequent_indent="  ") for note in report.notes]
     parts.append("\n".join([head, "-" * len(head), *notes]))
     return "\n\n".join(parts)
 

@@ -122,13 +122,20 @@ class RoutingReport:
         The part of the oracle's gain over the best single LLM that the router, the table of tasks
         and kNN realise. NaN where the oracle gains nothing.
     savings : dict of str to Savings
-        Against the best single LLM by ``"performance"`` and by ``"utility"``. Empty without costs.
+        Against the best single LLM by ``"performance"`` and by ``"utility"``: its name `llm`, its
+        `cost`, what the router `saved` in US dollars per 1,000 queries and what it has more in
+        `performance`, both PairedDifference, and the `share` saved. Empty without costs.
     llms : dict of str to LLMUse
-        How each LLM is used.
+        How each LLM is used: `n_calls`, their `share` of the queries, mean `performance` and
+        `cost` where it is called, and its performance `overall`, on all queries.
     calibration : Calibration or None
-        Predicted against observed performance; None for a router that predicts no outcomes.
+        Predicted against observed performance: `brier`, the mean squared difference; `constant`,
+        that of the mean of each LLM; `skill`, one less their ratio; `n_outcomes`; and `bins`,
+        ``(mean_predicted, mean_observed, count)``. None for a router that predicts no outcomes.
     signal : Signal
-        How much of the interaction of queries and LLMs the embeddings explain.
+        ``(ridge, knn)``: the share of the interaction of queries and LLMs, that is of performance
+        less its means over LLMs and over queries, that these regressions on the embeddings
+        explain out of fold. 0 or less is none.
     router_cost : float
         The router's own cost in US dollars per 1,000 queries, as given; charged to it, and to kNN.
     ms_per_query : float

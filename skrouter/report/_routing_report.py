@@ -3,8 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils._indexing import _safe_indexing
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
@@ -176,13 +175,17 @@ def routing_report(
         )
 
     chosen, seconds = asked.choose(X, cost_weight, tasks)
-    embeddings_train, embeddings = asked.embed(X if train is None else X_train, X, encoder)
+    both = asked.embed(X if train is None else X_train, X, encoder)
+    embeddings_train, embeddings = both
+    n_shared = 0
     if train is None:
         folds = {"cv": min(cv, n_queries), "random_state": seed}
         choices = crossfitted_choices(
             embeddings, target, cost_weight=cost_weight, tasks=tasks, **folds
         )
     else:
+        rows = (check_queries(X_train), check_queries(X)) if is_text(X) else both
+        n_shared = _n_shared(*rows)
         choices = trained_choices(
             embeddings_train,
             train,
@@ -260,7 +263,7 @@ def routing_report(
             cost_weight=cost_weight,
             router_cost=router_cost,
             n_train=None if train is None else len(train.performance),
-            n_shared=0 if train is None else _n_shared(X, X_train),
+            n_shared=n_shared,
             n_folds=min(cv, n_queries),
             n_dropped=n_dropped,
             with_tasks=tasks is not None,
@@ -412,13 +415,11 @@ def _calibrate(asked, X, target, train):
     )
 
 
-def _n_shared(X, X_train):
-    """Number of held-out queries that are also among the training queries."""
+def _n_shared(rows_train, rows):
+    """Number of held-out queries, texts or embeddings, that are also training queries."""
 
     def keys(rows):
-        if is_text(rows):
-            return check_queries(rows)
-        return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.float64)]
+        return rows if isinstance(rows, list) else [row.tobytes() for row in rows]
 
-    seen = set(keys(X_train))
-    return sum(key in seen for key in keys(X))
+    seen = set(keys(rows_train))
+    return sum(key in seen for key in keys(rows))

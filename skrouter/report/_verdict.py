@@ -68,15 +68,17 @@ def write_verdict(*, single, called, differences, robust, n_other, better_in_hin
     against = differences[SINGLE]
     pays = against.low > 0 and robust and len(called) > 1
     if pays:
-        first = f"On this data routing beats always calling {single} by {_interval(against)}."
+        first = (
+            f"On this data routing beats always calling {_name(single)} by {_interval(against)}."
+        )
     else:
         first = (
-            f"On this data routing does not beat always calling {single}: "
+            f"On this data routing does not beat always calling {_name(single)}: "
             f"{_why_not(single, called, against, n_other)}."
         )
     if pays and better_in_hindsight is not None:
         first += (
-            f" But always calling {better_in_hindsight} would have scored more, which is known "
+            f" But always calling {_name(better_in_hindsight)} would have scored more, which is known "
             "only in hindsight."
         )
     sentences = [first, _about_tasks(differences.get(PER_TASK)), _about_knn(differences[KNN], pays)]
@@ -88,7 +90,7 @@ def _why_not(single, called, against, n_other):
         return "the router does the same"
     if len(called) == 1:
         return (
-            f"the router calls {called[0]} on every query, so it does not route (difference "
+            f"the router calls {_name(called[0])} on every query, so it does not route (difference "
             f"{_interval(against)})"
         )
     if against.low > 0:
@@ -102,7 +104,7 @@ def _why_not(single, called, against, n_other):
 
 
 def _about_tasks(against):
-    if against is None:
+    if against is None or np.isnan(against.low):
         return None
     if against.low > 0:
         return (
@@ -126,6 +128,11 @@ def _about_knn(against, pays):
             f"{_interval(against)})."
         )
     return None
+
+
+def _name(llm):
+    """LLMs without a name are numbered."""
+    return f"LLM {llm}" if isinstance(llm, int | np.integer) else str(llm)
 
 
 def _interval(difference):
