@@ -7,9 +7,9 @@ fits a router with its default parameters on 400 queries, lets ``skrouter.routin
 on 400 others, and counts the verdicts "routing beats always calling X" over the seeds, with the
 training rows given and without. On a problem of ``make_routing_problem`` the right answer is yes,
 as far as there is a gain to be seen: the best possible router, which knows the success
-probabilities (``--router best``), says how far that is. Where the outcomes are given to the wrong queries, or are
-pure noise, the right answer is no. "Interval alone" is what the paired interval would have said
-without the rule for few queries that differ. It prints Markdown.
+probabilities (``--router best``), says how far that is. Where the outcomes are given to the wrong
+queries, or are pure noise, the right answer is no. "Interval alone" is what the paired interval
+would have said without the rule for few queries that differ. It prints Markdown.
 """
 
 import argparse

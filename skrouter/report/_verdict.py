@@ -78,8 +78,8 @@ def write_verdict(*, single, called, differences, robust, n_other, better_in_hin
         )
     if pays and better_in_hindsight is not None:
         first += (
-            f" But always calling {_name(better_in_hindsight)} would have scored more, which is known "
-            "only in hindsight."
+            f" But always calling {_name(better_in_hindsight)} would have scored more, which is "
+            "known only in hindsight."
         )
     sentences = [first, _about_tasks(differences.get(PER_TASK)), _about_knn(differences[KNN], pays)]
     return pays, " ".join(filter(None, sentences))
