@@ -114,7 +114,8 @@ def _wrap(text):
 
 def _setting(report):
     return (
-        f"{report.n_queries} held-out queries, {len(report.llms)} LLMs. "
+        f"{report.n_queries} held-out queries, {len(report.llms)} LLMs, of which "
+        f"{report.best_single_llm} is the best single one. "
         f"Score = performance - {report.cost_weight:g} * cost, cost in US dollars per 1,000 "
         f"queries. Means over queries (micro); intervals of {100 * report.confidence_level:g} % "
         "by a paired bootstrap over these queries."

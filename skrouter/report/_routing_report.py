@@ -3,30 +3,35 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
-from skrouter._means import observed_mean
 from skrouter._target import check_routing_target, routing_utility
 from skrouter._text import check_queries, is_text
-from skrouter.metrics._reliability import mean_squared_difference, reliability_bins
-from skrouter.metrics._score import check_charged
 from skrouter.report._asking import AskedRouter
+from skrouter.report._checks import observed_rows, read_tasks, read_trade_off, read_training
 from skrouter.report._notes import write_notes
-from skrouter.report._received import Received, compare, mean_known, receive
+from skrouter.report._parts import (
+    better_in_hindsight_than,
+    calibrate,
+    compare_costs,
+    n_shared_rows,
+    realised_shares,
+    received_by_router,
+    uses_of_llms,
+)
+from skrouter.report._received import compare, receive
 from skrouter.report._references import (
     KNN,
-    ORACLE,
     PER_TASK,
     SINGLE,
     best_single,
     blind_and_all_knowing,
     crossfitted_choices,
-    take,
     trained_choices,
 )
-from skrouter.report._result import Calibration, LLMUse, RoutingReport, Savings
+from skrouter.report._result import RoutingReport
 from skrouter.report._signal import per_query_signal
 from skrouter.report._tables import ROUTER
 from skrouter.report._verdict import survives_one_more, worst_loss, write_verdict
@@ -80,6 +85,8 @@ def routing_report(
         fitted on, all that is said is wrong.
     y : array-like
         Their true performance, in any form that a router's `fit` accepts. NaN where not observed.
+        Columns of an array are in the order of the router's `classes_`, those of a data frame are
+        matched by name.
     cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
         US dollars per 1,000 queries.
     X_train, y_train, cost_train : default=None
@@ -161,12 +168,12 @@ def routing_report(
     seed = rng.randint(np.iinfo(np.int32).max)
     target = check_routing_target(y, cost, known_llms=asked.classes)
     check_consistent_length(X, target.performance)
-    cost_weight = _trade_off(asked, target, cost_weight)
+    cost_weight = read_trade_off(asked, target, cost_weight)
     if router_cost and target.cost is None:
         raise ValueError(f"router_cost={router_cost!r} was given, but no cost; pass cost=.")
-    train = _read_training(asked, X_train, y_train, cost_train, cost_weight)
-    tasks, tasks_train = _read_tasks(tasks, tasks_train, X, X_train, train)
-    X, target, tasks, n_dropped = _observed_rows(X, target, tasks, cost_weight)
+    train = read_training(asked, X_train, y_train, cost_train, cost_weight)
+    tasks, tasks_train = read_tasks(tasks, tasks_train, X, X_train, train)
+    X, target, tasks, n_dropped = observed_rows(X, target, tasks, cost_weight)
     utility = routing_utility(target.performance, target.cost, cost_weight)
     n_queries = len(utility)
     if n_queries < 2:
@@ -185,7 +192,7 @@ def routing_report(
         )
     else:
         rows = (check_queries(X_train), check_queries(X)) if is_text(X) else both
-        n_shared = _n_shared(*rows)
+        n_shared = n_shared_rows(*rows)
         choices = trained_choices(
             embeddings_train,
             train,
@@ -201,7 +208,7 @@ def routing_report(
     def always(llm):
         return receive(target, np.full(n_queries, llm), cost_weight)
 
-    own = _received_by_router(asked, X, target, chosen, cost_weight)
+    own = received_by_router(asked, X, target, chosen, cost_weight)
     received = {ROUTER: own.charged(router_cost, cost_weight), SINGLE: always(single)}
     for name in (PER_TASK, KNN):
         if name in choices:
@@ -239,7 +246,7 @@ def routing_report(
             **settings,
         ),
         n_other=int((chosen != single).sum()),
-        better_in_hindsight=_better_in_hindsight(target, ours, always, cost_weight),
+        better_in_hindsight=better_in_hindsight_than(target, ours, always, cost_weight),
     )
     return RoutingReport(
         verdict=verdict,
@@ -251,10 +258,10 @@ def routing_report(
         best_single_llm=single.item(),
         scores={name: part.score() for name, part in received.items()},
         differences=differences,
-        realised=_realised(received),
-        savings=_savings(target, ours, constants, always, settings),
-        llms=_uses(target, own, chosen),
-        calibration=_calibrate(asked, X, target, train),
+        realised=realised_shares(received),
+        savings=compare_costs(target, ours, constants, always, settings),
+        llms=uses_of_llms(target, own, chosen),
+        calibration=calibrate(asked, X, target, train),
         signal=per_query_signal(embeddings, target.performance, min(cv, n_queries), seed),
         router_cost=float(router_cost),
         ms_per_query=1000 * seconds / n_queries,
@@ -269,157 +276,3 @@ def routing_report(
             with_tasks=tasks is not None,
         ),
     )
-
-
-def _trade_off(asked, target, cost_weight):
-    """The trade-off asked for, else the router's own; 0 where nothing was ever charged."""
-    if cost_weight is None:
-        cost_weight = asked.own_cost_weight
-        if target.cost is None and not getattr(asked.core, "uses_cost_", False):
-            cost_weight = 0.0
-        elif cost_weight is None:
-            raise ValueError(
-                f"cost_weight is None, and this {asked.name} has none of its own; pass the "
-                "trade-off at which costs are to be judged."
-            )
-    check_charged(target, cost_weight)
-    return cost_weight
-
-
-def _read_training(asked, X_train, y_train, cost_train, cost_weight):
-    """The checked target of the training rows, or None."""
-    if (X_train is None) != (y_train is None):
-        missing = "X_train" if X_train is None else "y_train"
-        raise ValueError(f"{missing} is missing; pass X_train and y_train together, or neither.")
-    if X_train is None:
-        if cost_train is not None:
-            raise ValueError("cost_train was given without X_train and y_train.")
-        return None
-    train = check_routing_target(y_train, cost_train, known_llms=asked.classes)
-    check_consistent_length(X_train, train.performance)
-    if cost_weight > 0 and train.cost is None:
-        raise ValueError(
-            f"cost_train is missing, but cost_weight={cost_weight!r} charges it, also in the "
-            "references; pass cost_train=, or the result of make_routing_target as y_train."
-        )
-    utility = routing_utility(train.performance, train.cost, cost_weight)
-    if np.isnan(utility).all():
-        raise ValueError("y_train holds no observed outcome; the references need some.")
-    return train
-
-
-def _read_tasks(tasks, tasks_train, X, X_train, train):
-    """Both as arrays; the second is of no use without the first, nor without training rows."""
-    if tasks_train is not None and (tasks is None or train is None):
-        missing = "tasks" if tasks is None else "X_train"
-        raise ValueError(f"tasks_train was given without {missing}; pass both.")
-    if tasks is not None and train is not None and tasks_train is None:
-        raise ValueError("tasks was given with X_train, but without tasks_train; pass both.")
-    checked = []
-    for name, values, rows in (("tasks", tasks, X), ("tasks_train", tasks_train, X_train)):
-        if values is not None:
-            values = column_or_1d(values, dtype=object, input_name=name)
-            if len(values) != _num_samples(rows):
-                raise ValueError(
-                    f"{name} has {len(values)} entries for {_num_samples(rows)} queries."
-                )
-        checked.append(values)
-    return checked
-
-
-def _observed_rows(X, target, tasks, cost_weight):
-    """Without the queries of which no outcome that counts was observed; and their number."""
-    utility = routing_utility(target.performance, target.cost, cost_weight)
-    rows = np.flatnonzero(~np.isnan(utility).all(axis=1))
-    n_dropped = len(utility) - len(rows)
-    if n_dropped:
-        X, target = _safe_indexing(X, rows), take(target, rows)
-        tasks = None if tasks is None else tasks[rows]
-    return X, target, tasks, n_dropped
-
-
-def _received_by_router(asked, X, target, chosen, cost_weight):
-    """What the router received; a cascade pays for every call, not only for the last."""
-    if not hasattr(asked.core, "cascade_outcomes"):
-        return receive(target, chosen, cost_weight)
-    outcomes = asked.core.cascade_outcomes(
-        asked.seen_by_core(X), target.performance, cost=target.cost
-    )
-    utility = routing_utility(outcomes.performance, outcomes.cost, cost_weight)
-    cost = np.full(len(utility), np.nan) if outcomes.cost is None else outcomes.cost
-    return Received(outcomes.performance, cost, utility)
-
-
-def _better_in_hindsight(target, ours, always, cost_weight):
-    """The LLM that was best on these very rows, if always calling it scores above the router."""
-    llm = best_single(target, cost_weight)
-    gain = mean_known(ours.utility - always(llm).utility)
-    return llm if gain < 0 else None
-
-
-def _realised(received):
-    """Gains over the best single LLM as parts of the oracle's, each over its common queries."""
-    single, oracle = received[SINGLE].utility, received[ORACLE].utility
-    parts = {}
-    for name in (ROUTER, PER_TASK, KNN):
-        if name in received:
-            gain = received[name].utility - single
-            most = mean_known(np.where(np.isnan(gain), np.nan, oracle - single))
-            parts[name] = mean_known(gain) / most if most > 0 else float("nan")
-    return parts
-
-
-def _savings(target, ours, constants, always, settings):
-    if target.cost is None:
-        return {}
-    savings = {}
-    for by, llm in constants.items():
-        other = always(llm)
-        savings[by] = Savings(
-            llm.item(),
-            mean_known(np.where(np.isnan(ours.cost), np.nan, other.cost)),
-            compare(other.cost, ours.cost, **settings),
-            compare(ours.performance, other.performance, **settings),
-        )
-    return savings
-
-
-def _uses(target, received, chosen):
-    uses = {}
-    for column, llm in enumerate(target.llm_names.tolist()):
-        rows = chosen == llm
-        uses[llm] = LLMUse(
-            int(rows.sum()),
-            float(rows.mean()),
-            mean_known(received.performance[rows]),
-            mean_known(received.cost[rows]),
-            mean_known(target.performance[:, column]),
-        )
-    return uses
-
-
-def _calibrate(asked, X, target, train):
-    if not hasattr(asked.core, "predict_outcomes"):
-        return None
-    predicted = asked.core.predict_outcomes(asked.seen_by_core(X)).performance
-    known = (target if train is None else train).performance
-    constant = observed_mean(known, np.ones(len(known)))
-    # Both are judged on the same outcomes: not on an LLM of which one of them knows nothing.
-    constant = np.where(np.isnan(predicted) | np.isinf(constant), np.nan, constant)
-    predicted = np.where(np.isnan(constant), np.nan, predicted)
-    return Calibration(
-        mean_squared_difference(target.performance, predicted),
-        mean_squared_difference(target.performance, constant),
-        int((~np.isnan(target.performance) & ~np.isnan(predicted)).sum()),
-        reliability_bins(target.performance, predicted),
-    )
-
-
-def _n_shared(rows_train, rows):
-    """Number of held-out queries, texts or embeddings, that are also training queries."""
-
-    def keys(rows):
-        return rows if isinstance(rows, list) else [row.tobytes() for row in rows]
-
-    seen = set(keys(rows_train))
-    return sum(key in seen for key in keys(rows))

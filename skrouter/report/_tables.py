@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skrouter.report._references import ORACLE, SINGLE
+from skrouter.report._references import ORACLE
 
 ROUTER = "router"
 
@@ -48,13 +48,12 @@ def _scores(report):
         Column("of oracle's gain", "{:.0%}"),
     ]
     unknown = float("nan")
-    who = {ROUTER: f": {report.router_name}", SINGLE: f": {report.best_single_llm}"}
     rows = []
     for name, score in report.scores.items():
         interval = report.differences.get(name, (unknown,) * 3)[:3]
         realised = 1.0 if name == ORACLE else report.realised.get(name, unknown)
         means = (score.performance, score.cost, score.utility, score.n_observed)
-        rows.append((f"{name}{who.get(name, '')}", *means, *interval, realised))
+        rows.append((name, *means, *interval, realised))
     return Table("scores", "Scores", columns, rows)
 
 

@@ -11,7 +11,7 @@ def survives_one_more(router, single, worst_loss, **settings):
 
     A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
     LLM, and saved a little each time, an answer that it lost just did not occur yet: the interval
-    then lies above 0 by luck (two times in five where ten calls are each wrong with probability
+    then lies above 0 by luck (one time in three where ten calls are each lost with probability
     0.1). With one such loss added, its count among the resamples varies from 0 to 3, which is what
     can be excluded when none was seen (the "rule of three").
 
