@@ -94,7 +94,7 @@ def judge(router, X, performance, cost, seed):
     """Report on one fitted router: with the training rows, and without."""
     train, test = slice(0, N_TRAIN), slice(N_TRAIN, None)
     rows = X[test], performance[test]
-    settings = {"cost": cost[test], "n_resamples": 1999, "random_state": seed}
+    settings = {"cost": cost[test], "n_resamples": 999, "random_state": seed}
     reports = [
         routing_report(
             router,

@@ -42,8 +42,9 @@ def write_notes(
     if n_dropped:
         notes.append(f"{n_dropped} queries without any observed outcome were left out.")
     own = asked.own_cost_weight
-    if cost_weight > 0 and not getattr(asked.core, "uses_cost_", True):
-        notes.append("The router was fitted without costs, and is judged with them.")
+    if not getattr(asked.core, "uses_cost_", True):
+        if cost_weight > 0:
+            notes.append("The router was fitted without costs, and is judged with them.")
     elif own is not None and cost_weight != own and not asked.any_trade_off():
         notes.append(
             f"The router was asked at its own trade-off, {own:g}, as it serves no other, and is "

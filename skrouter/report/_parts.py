@@ -45,16 +45,16 @@ def realised_shares(received):
 def compare_costs(target, ours, constants, always, settings):
     if target.cost is None:
         return {}
-    savings = {}
-    for by, llm in constants.items():
+    by_llm = {}
+    for llm in set(constants.values()):
         other = always(llm)
-        savings[by] = Savings(
+        by_llm[llm] = Savings(
             llm.item(),
             mean_known(np.where(np.isnan(ours.cost), np.nan, other.cost)),
             compare(other.cost, ours.cost, **settings),
             compare(ours.performance, other.performance, **settings),
         )
-    return savings
+    return {by: by_llm[llm] for by, llm in constants.items()}
 
 
 def uses_of_llms(target, received, chosen):
