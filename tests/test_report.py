@@ -28,6 +28,7 @@ from skrouter.baselines import (
 )
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import (
+    PairedDifference,
     ReliabilityDisplay,
     make_routing_scorer,
     oracle_llms,
@@ -35,6 +36,7 @@ from skrouter.metrics import (
     routing_score,
     routing_share,
 )
+from skrouter.report._verdict import write_verdict
 
 nan = np.nan
 NAMES = ["small", "large", "math"]
@@ -287,7 +289,7 @@ def test_few_queries_that_differ_decide_nothing():
     assert report.llms["cheap"].n_calls == 6
     assert report.differences["best single LLM"].low > 0
     assert not report.routing_pays
-    assert "calls another LLM on only 6 queries, and one bad answer more" in report.verdict
+    assert "calls another LLM on 6 queries only, and one bad answer more" in report.verdict
 
 
 def test_a_router_that_calls_one_llm_does_not_route(problem):
@@ -302,6 +304,36 @@ def test_a_router_that_calls_one_llm_does_not_route(problem):
     assert report.differences["best single LLM"].low > 0
     assert not report.routing_pays
     assert "calls large on every query, so it does not route" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("single", "table", "knn", "sure", "pays", "sentences"),
+    [
+        (1, 1, 1, (True, True), True, ["beats always", "It also beats the best LLM per task"]),
+        (1, 1, 0, (True, False), True, ["beats always", "per task is open", "kNN", "as good"]),
+        (1, 0, -1, (True, False), True, ["It does not beat the best LLM per task", "is better"]),
+        (1, -1, 1, (True, False), True, ["beats always", "It is worse than the best LLM per task"]),
+        # No second claim without the first, however large the difference.
+        (0, 1, 0, (False, True), False, ["does not beat always", "per task is worse still"]),
+        (-1, nan, nan, (False, False), False, ["does not beat always calling LLM 0: it is worse"]),
+    ],
+)
+def test_what_the_sentences_say(single, table, knn, sure, pays, sentences):
+    def interval(place):
+        return PairedDifference(place * 0.1, place * 0.1 - 0.05, place * 0.1 + 0.05, 100)
+
+    names = ["best single LLM", "best LLM per task", "kNN"]
+    got, verdict = write_verdict(
+        single=0,
+        called=[0, 1],
+        differences=dict(zip(names, map(interval, (single, table, knn)), strict=True)),
+        sure=dict(zip(names, sure, strict=False)),
+        n_other=20,
+        better_in_hindsight=None,
+    )
+    assert got is pays
+    assert all(sentence in verdict for sentence in sentences)
+    assert "nan" not in verdict and verdict.count("kNN") == (knn < 1)
 
 
 def test_better_in_hindsight_is_said(problem):

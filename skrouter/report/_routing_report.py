@@ -140,8 +140,9 @@ def routing_report(
     that of the best single LLM is above 0, stays there when one more query is added on which the
     router loses the most that it can, and the router calls more than one LLM. The second
     condition matters where few queries differ: a bootstrap does not know the losses that have not
-    happened yet. All else in the report describes and decides nothing, so that there is one test,
-    and a false "beats" has a probability of about ``(1 - confidence_level) / 2``.
+    happened yet. That the best LLM per task is beaten is said by the same rule, and only after
+    that. All else in the report describes and decides nothing, so that there is one test, and a
+    false "beats" has a probability of about ``(1 - confidence_level) / 2``.
 
     The intervals hold what varies with other queries of the same kind, not what varies with other
     training rows or seeds.
@@ -234,18 +235,21 @@ def routing_report(
             f"router calls and {single}, the best single LLM, were observed; at least 2 are needed."
         )
     called = [llm for llm in asked.classes.tolist() if (chosen == llm).any()]
-    column = asked.classes.tolist().index(single)
+
+    def sure(name):
+        """Whether the router beats a reference, and would with one more query."""
+        theirs = received[name].utility
+        most = worst_loss(utility, theirs, np.isin(asked.classes, called))
+        most += cost_weight * router_cost
+        return differences[name].low > 0 and survives_one_more(
+            ours.utility, theirs, most, **settings
+        )
+
     pays, verdict = write_verdict(
         single=single,
         called=called,
         differences=differences,
-        robust=differences[SINGLE].low > 0
-        and survives_one_more(
-            ours.utility,
-            received[SINGLE].utility,
-            worst_loss(utility, column, np.isin(asked.classes, called)) + cost_weight * router_cost,
-            **settings,
-        ),
+        sure={name: sure(name) for name in (SINGLE, PER_TASK) if name in received},
         n_other=int((chosen != single).sum()),
         better_in_hindsight=better_in_hindsight_than(target, ours, always, cost_weight),
     )

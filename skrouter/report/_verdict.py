@@ -6,7 +6,7 @@ from skrouter.metrics._bootstrap import paired_bootstrap
 from skrouter.report._references import KNN, PER_TASK, SINGLE
 
 
-def survives_one_more(router, single, worst_loss, **settings):
+def survives_one_more(router, reference, most, **settings):
     """Whether the interval stays above 0 with one more query, of the worst kind.
 
     A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
@@ -17,32 +17,32 @@ def survives_one_more(router, single, worst_loss, **settings):
 
     Parameters
     ----------
-    router, single : ndarray of shape (n_queries,)
+    router, reference : ndarray of shape (n_queries,)
         Utility received; NaN where not observed.
-    worst_loss : float
-        Not below 0.
+    most : float
+        What the router loses on that query; not below 0.
     **settings
         Of :func:`~skrouter.metrics.paired_bootstrap`.
     """
-    more = np.append(router - single, -worst_loss)
+    more = np.append(router - reference, -most)
     return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
 
 
-def worst_loss(utility, single, called):
-    """The most that a called LLM lost against the best single one, on any query.
+def worst_loss(utility, reference, called):
+    """The most that a called LLM lost against a reference, on any query.
 
     Parameters
     ----------
     utility : ndarray of shape (n_queries, n_llms)
-    single : int
-        Column of the best single LLM.
+    reference : ndarray of shape (n_queries,)
+        Utility that the reference received.
     called : ndarray of bool, shape (n_llms,)
     """
-    loss = utility[:, [single]] - utility[:, called]
+    loss = reference[:, None] - utility[:, called]
     return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
 
 
-def write_verdict(*, single, called, differences, robust, n_other, better_in_hindsight):
+def write_verdict(*, single, called, differences, sure, n_other, better_in_hindsight):
     """Decide and say it.
 
     Parameters
@@ -53,8 +53,9 @@ def write_verdict(*, single, called, differences, robust, n_other, better_in_hin
         LLMs that the router calls.
     differences : dict of str to PairedDifference
         Router less reference.
-    robust : bool
-        Whether the interval against the best single LLM survives one more query.
+    sure : dict of str to bool
+        Whether the interval is above 0 and survives one more query, against the best single LLM and
+        the best LLM per task.
     n_other : int
         Number of queries on which the router calls another LLM than `single`.
     better_in_hindsight : str, int or None
@@ -66,7 +67,7 @@ def write_verdict(*, single, called, differences, robust, n_other, better_in_hin
     verdict : str
     """
     against = differences[SINGLE]
-    pays = against.low > 0 and robust and len(called) > 1
+    pays = sure[SINGLE] and len(called) > 1
     if pays:
         first = (
             f"On this data routing beats always calling {_name(single)} by {_interval(against)}."
@@ -81,7 +82,9 @@ def write_verdict(*, single, called, differences, robust, n_other, better_in_hin
             f" But always calling {_name(better_in_hindsight)} would have scored more, which is "
             "known only in hindsight."
         )
-    sentences = [first, _about_tasks(differences.get(PER_TASK)), _about_knn(differences[KNN], pays)]
+    sentences = [first, _about_knn(differences[KNN], pays)]
+    if PER_TASK in differences and not np.isnan(differences[PER_TASK].low):
+        sentences.insert(1, _about_tasks(differences[PER_TASK], sure[PER_TASK], pays))
     return pays, " ".join(filter(None, sentences))
 
 
@@ -95,21 +98,27 @@ def _why_not(single, called, against, n_other):
         )
     if against.low > 0:
         return (
-            f"the difference is {_interval(against)}, but the router calls another LLM on only "
-            f"{n_other} queries, and one bad answer more could undo it"
+            f"the difference is {_interval(against)}, but the router calls another LLM on "
+            f"{n_other} queries only, and one bad answer more could undo it"
         )
     if against.high < 0:
         return f"it is worse, by {_interval(against)}"
     return f"the difference is {_interval(against)}"
 
 
-def _about_tasks(against):
-    if against is None or np.isnan(against.low):
-        return None
-    if against.low > 0:
+def _about_tasks(against, sure, pays):
+    """The second claim is made after the first only, so that both together err as seldom."""
+    if sure and pays:
         return (
             f"It also beats the best LLM per task, by {_interval(against)}: something is gained "
             "per query."
+        )
+    if against.low > 0 and not pays:
+        return f"The best LLM per task is worse still (difference {_interval(against)})."
+    if against.low > 0:
+        return (
+            f"Whether it beats the best LLM per task is open: the difference is "
+            f"{_interval(against)}, but few queries differ, and one bad answer more could undo it."
         )
     if against.high < 0:
         return f"It is worse than the best LLM per task, by {_interval(against)}."
