@@ -93,6 +93,8 @@ def test_public_names_are_in_api_reference():
             f"{module_name}.{name}"
             for name in module.__all__
             if inspect.isclass(getattr(module, name)) or inspect.isroutine(getattr(module, name))
+            # What is public at the top is listed there, not again where it lives.
+            if module is skrouter or name not in skrouter.__all__
         }
     listed = listed_in_api_reference()
     assert public - listed == set(), "public, but missing from docs/api.rst"

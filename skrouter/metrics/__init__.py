@@ -16,6 +16,7 @@ from skrouter.metrics._loss_display import LossCurveDisplay
 from skrouter.metrics._off_policy import OffPolicyValue, off_policy_value
 from skrouter.metrics._oracle import oracle_llms
 from skrouter.metrics._regret import oracle_regret
+from skrouter.metrics._reliability_display import ReliabilityDisplay
 from skrouter.metrics._score import RoutingScore, make_routing_scorer, routing_score
 from skrouter.metrics._share import routing_share
 from skrouter.metrics._share_display import RoutingShareDisplay
@@ -31,6 +32,7 @@ __all__ = [
     "NonDecreasingHull",
     "OffPolicyValue",
     "PairedDifference",
+    "ReliabilityDisplay",
     "RoutingScore",
     "RoutingShareDisplay",
     "TradeOffDisplay",

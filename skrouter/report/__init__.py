@@ -1,0 +1,6 @@
+"""An honest report of a fitted router: whether it pays, against what, and how sure that is."""
+
+from skrouter.report._result import RoutingReport
+from skrouter.report._routing_report import routing_report
+
+__all__ = ["RoutingReport", "routing_report"]

@@ -1,0 +1,149 @@
+"""The result in plain words. One test decides; what else is said describes."""
+
+import numpy as np
+
+from skrouter.metrics._bootstrap import paired_bootstrap
+from skrouter.report._references import KNN, PER_TASK, SINGLE
+
+
+def survives_one_more(router, reference, most, **settings):
+    """Whether the interval stays above 0 with one more query, of the worst kind.
+
+    A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
+    LLM, and saved a little each time, an answer that it lost just did not occur yet: the interval
+    then lies above 0 by luck (one time in three where ten calls are each lost with probability
+    0.1). With one such loss added, its count among the resamples varies from 0 to 3, which is what
+    can be excluded when none was seen (the "rule of three").
+
+    Parameters
+    ----------
+    router, reference : ndarray of shape (n_queries,)
+        Utility received; NaN where not observed.
+    most : float
+        What the router loses on that query; not below 0.
+    **settings
+        Of :func:`~skrouter.metrics.paired_bootstrap`.
+    """
+    more = np.append(router - reference, -most)
+    return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
+
+
+def worst_loss(utility, reference, called):
+    """The most that a called LLM lost against a reference, on any query.
+
+    Parameters
+    ----------
+    utility : ndarray of shape (n_queries, n_llms)
+    reference : ndarray of shape (n_queries,)
+        Utility that the reference received.
+    called : ndarray of bool, shape (n_llms,)
+    """
+    loss = reference[:, None] - utility[:, called]
+    return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
+
+
+def write_verdict(*, single, called, differences, sure, n_other, better_in_hindsight):
+    """Decide and say it.
+
+    Parameters
+    ----------
+    single : str or int
+        The best single LLM.
+    called : list
+        LLMs that the router calls.
+    differences : dict of str to PairedDifference
+        Router less reference.
+    sure : dict of str to bool
+        Whether the interval is above 0 and survives one more query, against the best single LLM and
+        the best LLM per task.
+    n_other : int
+        Number of queries on which the router calls another LLM than `single`.
+    better_in_hindsight : str, int or None
+        An LLM that, called always, scores above the router on these queries.
+
+    Returns
+    -------
+    pays : bool
+    verdict : str
+    """
+    against = differences[SINGLE]
+    pays = sure[SINGLE] and len(called) > 1
+    if pays:
+        first = (
+            f"On this data routing beats always calling {_name(single)} by {_interval(against)}."
+        )
+    else:
+        first = (
+            f"On this data routing does not beat always calling {_name(single)}: "
+            f"{_why_not(single, called, against, n_other)}."
+        )
+    if pays and better_in_hindsight is not None:
+        first += (
+            f" But always calling {_name(better_in_hindsight)} would have scored more, which is "
+            "known only in hindsight."
+        )
+    sentences = [first, _about_knn(differences[KNN], pays)]
+    if PER_TASK in differences and not np.isnan(differences[PER_TASK].low):
+        sentences.insert(1, _about_tasks(differences[PER_TASK], sure[PER_TASK], pays))
+    return pays, " ".join(filter(None, sentences))
+
+
+def _why_not(single, called, against, n_other):
+    if called == [single]:
+        return "the router does the same"
+    if len(called) == 1:
+        return (
+            f"the router calls {_name(called[0])} on every query, so it does not route (difference "
+            f"{_interval(against)})"
+        )
+    if against.low > 0:
+        return (
+            f"the difference is {_interval(against)}, but the router calls another LLM on "
+            f"{n_other} queries only, and one bad answer more could undo it"
+        )
+    if against.high < 0:
+        return f"it is worse, by {_interval(against)}"
+    return f"the difference is {_interval(against)}"
+
+
+def _about_tasks(against, sure, pays):
+    """The second claim is made after the first only, so that both together err as seldom."""
+    if sure and pays:
+        return (
+            f"It also beats the best LLM per task, by {_interval(against)}: something is gained "
+            "per query."
+        )
+    if against.low > 0 and not pays:
+        return f"The best LLM per task is worse still (difference {_interval(against)})."
+    if against.low > 0:
+        return (
+            f"Whether it beats the best LLM per task is open: the difference is "
+            f"{_interval(against)}, but few queries differ, and one bad answer more could undo it."
+        )
+    if against.high < 0:
+        return f"It is worse than the best LLM per task, by {_interval(against)}."
+    return (
+        f"It does not beat the best LLM per task (difference {_interval(against)}): nothing shows "
+        "that it gains more than a table of tasks would."
+    )
+
+
+def _about_knn(against, pays):
+    if against.high < 0:
+        return f"kNN on the same embeddings is better (difference {_interval(against)})."
+    if pays and not against.low > 0:
+        return (
+            f"kNN on the same embeddings is as good, as far as these queries can tell (difference "
+            f"{_interval(against)})."
+        )
+    return None
+
+
+def _name(llm):
+    """LLMs without a name are numbered."""
+    return f"LLM {llm}" if isinstance(llm, int | np.integer) else str(llm)
+
+
+def _interval(difference):
+    value, low, high, _ = difference
+    return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
