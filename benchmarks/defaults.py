@@ -2,7 +2,7 @@
 
     python benchmarks/defaults.py --data DIR
 
-changes one default at a time (in the last row three, towards the paper's objective) and prints, in
+changes one default at a time (in one row three, towards the paper's objective) and prints, in
 Markdown, the score in cross-validation on the RouterBench ``*train*`` files of DIR, beside that of
 the best LLM per task, and the true expected score on synthetic problems. Early stopping is off: it
 would hide what the others do.
@@ -36,6 +36,9 @@ CANDIDATES = [
     {"target_temperature": 0.05},
     {"target_temperature": 0.5},
     {"n_layers": 1},
+    {"outcome_weight": 0.1},
+    {"outcome_weight": 1.0},
+    {"trade_off": "fixed"},
     {"kl_direction": "forward", "target_temperature": 1.0, "fit_intercept": False},
 ]
 
@@ -46,14 +49,20 @@ def received(utility, router, X, **metadata):
     return utility[chosen[:, None] == router.classes_]
 
 
-def one_fit(parameters, seed, cost_weight, train, test):
+def utilities(parameters, seed, train, test):
+    """Utility on the test rows at each trade-off, of one fit if it serves them all."""
     X, performance, cost = train
-    router = RadialRouterClassifier(
-        early_stopping=False, cost_weight=cost_weight, random_state=seed, **parameters
-    )
-    router.fit(X, performance, cost=cost)
-    X, performance, cost = test
-    return received(performance - cost_weight * cost, router, X)
+    X_test, expected, test_cost = test
+    received_at = []
+    for cost_weight in COST_WEIGHTS:
+        if not received_at or parameters.get("trade_off") == "fixed":
+            router = RadialRouterClassifier(
+                early_stopping=False, cost_weight=cost_weight, random_state=seed, **parameters
+            ).fit(X, performance, cost=cost)
+        utility = expected - cost_weight * test_cost
+        chosen = router.predict(X_test, cost_weight=cost_weight)
+        received_at.append(utility[chosen[:, None] == router.classes_])
+    return received_at
 
 
 def train_rows(folder, encoder):
@@ -126,22 +135,21 @@ def main():
 
     with parallel_config("loky", inner_max_num_threads=1), Parallel(n_jobs=-1) as parallel:
         for parameters in CANDIDATES:
+            on_rows = parallel(
+                delayed(utilities)(parameters, seed, take(train), take(test))
+                for seed, (train, test) in enumerate(folds)
+            )
+            on_problems = parallel(
+                delayed(utilities)(parameters, seed, train, test)
+                for seed, (train, test) in enumerate(problems)
+            )
             cells = []
-            for cost_weight in COST_WEIGHTS:
-                results = parallel(
-                    delayed(one_fit)(parameters, seed, cost_weight, take(train), take(test))
-                    for seed, (train, test) in enumerate(folds)
-                )
+            for results, cost_weight in zip(zip(*on_rows, strict=True), COST_WEIGHTS, strict=True):
                 scores = per_row(results, folds, len(tasks))
                 gain = scores - reference[cost_weight]
                 error = gain.std(ddof=1) / len(gain) ** 0.5
                 cells.append(f"{scores.mean():.4f} ({gain.mean():+.4f} ± {error:.4f})")
-            for cost_weight in COST_WEIGHTS:
-                results = parallel(
-                    delayed(one_fit)(parameters, seed, cost_weight, train, test)
-                    for seed, (train, test) in enumerate(problems)
-                )
-                cells.append(f"{np.mean(results):.4f}")
+            cells += [f"{np.mean(results):.4f}" for results in zip(*on_problems, strict=True)]
             name = ", ".join(f"{key}={value}" for key, value in parameters.items())
             show(name or "**its defaults**", cells)
     print("\nIn brackets: less the best LLM per task, ± standard error over queries.")

@@ -72,16 +72,16 @@ def main():
         for seed in range(arguments.seeds):
             queries, performance, cost = make(seed)
             X = encoder.fit_transform(queries)
-            utility = performance - 0.02 * np.broadcast_to(cost, performance.shape)
-            router = RadialRouterClassifier(random_state=seed)
-            router.fit(X[:N_TRAIN], utility[:N_TRAIN])
-            chosen = router.predict(X[N_TRAIN:])
-            score = utility[N_TRAIN:][np.arange(N_TEST), chosen].mean()
-            singles = utility[N_TRAIN:].mean(axis=0)
+            cost = np.broadcast_to(cost, performance.shape)
+            train, test = slice(None, N_TRAIN), slice(N_TRAIN, None)
+            outcomes = {"y": performance[train], "cost": cost[train]}
+            utility = performance[test] - 0.02 * cost[test]
+            router = RadialRouterClassifier(random_state=seed).fit(X[train], **outcomes)
+            score = utility[np.arange(N_TEST), router.predict(X[test])].mean()
+            singles = utility.mean(axis=0)
             # By the reference router: which of two LLMs with equal means is the first by a rounding
             # error must not matter here.
-            single = BestSingleRouter().fit(X[:N_TRAIN], utility[:N_TRAIN])
-            best_of_train = single.predict(X[:1])[0]
+            best_of_train = BestSingleRouter().fit(X[train], **outcomes).predict(X[:1])[0]
             losses.append([score - singles[best_of_train], score - singles.max()])
         # Rounded, and + 0.0, so that rounding errors do not print as "-0.0000".
         by_train, by_test = np.mean(losses, axis=0).round(4) + 0.0
