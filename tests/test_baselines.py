@@ -446,6 +446,7 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (SVRRouter(kernel="cosine"), "kernel"),
         (CosineClassifierRouter(temperature=0), "temperature"),
         (CosineClassifierRouter(batch_size=0), "batch_size"),
+        (CosineClassifierRouter(ties="first"), "ties"),
         (RouterDCRouter(n_best=0), "n_best"),
         (RouterDCRouter(contrastive_weight=-1), "contrastive_weight"),
         (GraphRouter(n_layers=0), "n_layers"),

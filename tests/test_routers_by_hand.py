@@ -30,6 +30,7 @@ from skrouter.baselines._cascade_search import (
     search_cascade,
     threshold_grid,
 )
+from skrouter.baselines._cosine_classifier import best_by_mean
 from skrouter.baselines._hybrid import best_shift
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer, routing_score
@@ -114,6 +115,30 @@ def test_best_llm_loss_is_the_cross_entropy():
     ]
     loss = best_llm_loss(torch.tensor(logits), torch.tensor(utility))
     np.testing.assert_allclose(loss, expected)
+
+
+def test_ties_are_shared_or_go_to_the_best_by_mean():
+    utility = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [np.nan, 0.0, 0.0], [0.2, 0.9, 0.1]])
+    # Means of 2.2 / 3, 2.9 / 4 and 1.1 / 4: the first LLM was not observed where all fail.
+    expected = [[1, 0, 0], [1, 0, 0], [np.nan, 1, 0], [0, 1, 0]]
+    np.testing.assert_array_equal(best_by_mean(utility, np.ones(4)), expected)
+    # By these weights the second LLM has the better mean: 2.9 / 3 against 2.2 / 3.
+    expected = [[0, 1, 0], [0, 1, 0], [np.nan, 1, 0], [0, 1, 0]]
+    np.testing.assert_array_equal(best_by_mean(utility, np.array([1, 1, 0, 1.0])), expected)
+    same = np.ones((2, 2))
+    np.testing.assert_array_equal(best_by_mean(same, np.ones(2)), same)
+
+
+def test_ties_by_mean_stay_at_the_best_single_llm_where_most_llms_are_right():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    performance = (rng.random((300, 4)) < [0.95, 0.9, 0.9, 0.9]).astype(float)
+
+    def share_of_best(ties):
+        router = CosineClassifierRouter(ties=ties, max_iter=40, random_state=0)
+        return np.mean(router.fit(X[:200], performance[:200]).predict(X[200:]) == 0)
+
+    assert share_of_best("mean") > 0.95 > 0.7 > share_of_best("share")
 
 
 def slow_sample_llm_loss(logits, scores, n_best, n_worst):
