@@ -3,10 +3,13 @@
     python benchmarks/reproduce_paper.py --data DIR --out OUT
 
 trains on all ``*train*`` files of DIR, reports the fully scored rows of its ``*test*`` files, and
-writes ``report.md``, ``results.json`` and PNG files to OUT. ``--quick`` is a look at the whole in
-some minutes. What was computed is kept in ``OUT/parts``: after an interruption the same command
-goes on where it was. Times of one query are measured at the end, with nothing beside them by this
-command; leave the machine alone then.
+writes ``report.md``, ``results.json`` and PNG files to OUT. ``--docs docs/results`` copies the
+report and the pictures into the documentation. ``--quick`` is a look at the whole, on fewer rows.
+
+What was computed is kept in ``OUT/parts``: after an interruption the same command goes on where it
+was. Parts are told apart by their settings, the data, the encoder and the version of skrouter, not
+by its code: after a change of the code take another OUT. Latencies are measured at the end, with
+nothing beside them by this command; leave the machine alone then.
 
 The paper's own numbers are on six tasks. On other tasks they cannot be reproduced, and the report
 says so beside each of them.
@@ -14,15 +17,17 @@ says so beside each of them.
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 from reproduce import figures, tables
-from reproduce.experiment import Experiment
+from reproduce.experiment import COMPARISONS, Experiment
 from reproduce.parts import Data
-from reproduce.settings import n_candidates
+from reproduce.settings import HAS_GRAPH, QUICK_ROWS, n_candidates
 from reproduce.store import Store, hash_files
 from routerbench import COST_WEIGHTS, load, load_scored
+from sklearn.utils import Bunch
 
 import skrouter
 from skrouter import SentenceEncoder, make_routing_target
@@ -34,8 +39,11 @@ def read_arguments(arguments):
     parser.add_argument("--out", required=True, type=Path, help="folder for results")
     parser.add_argument("--seeds", type=int, default=3, help="fits of each seeded router")
     parser.add_argument("--alphas", type=float, nargs="+", default=COST_WEIGHTS, help="trade-offs")
-    parser.add_argument("--quick", action="store_true", help="one seed, no search, fewer points")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rows and points, one seed, no search"
+    )
     parser.add_argument("--encoder", default="all-MiniLM-L6-v2", help="sentence-transformers model")
+    parser.add_argument("--docs", type=Path, help="folder to copy the report and pictures to")
     parser.add_argument("--jobs", type=int, default=2, help="parts computed at the same time")
     arguments = parser.parse_args(arguments)
     if arguments.quick:
@@ -53,9 +61,23 @@ def command(arguments):
     return " ".join(words)
 
 
+def thinned(data, n_rows):
+    """Every k-th row, so that at most `n_rows` are left."""
+    part = slice(None, None, -(-len(data.queries) // n_rows))
+    return Bunch(
+        queries=data.queries[part],
+        tasks=data.tasks[part],
+        performance=data.performance[part],
+        cost=data.cost[part],
+        llm_names=data.llm_names,
+    )
+
+
 def main(arguments=None):
     arguments = read_arguments(arguments)
     train, test = load(arguments.data, "train"), load_scored(arguments.data, "test")
+    if arguments.quick:
+        train, test = thinned(train, QUICK_ROWS), thinned(test, QUICK_ROWS)
     encoder = SentenceEncoder(arguments.encoder, device="cpu")
     data = Data(
         X_train=encoder.fit_transform(train.queries),
@@ -73,6 +95,8 @@ def main(arguments=None):
         "encoder": encoder.fingerprint_,
         "skrouter": skrouter.__version__,
     }
+    if arguments.quick:
+        context["rows"] = [len(data.X_train), len(data.X_test)]
     experiment = Experiment(
         data,
         Store(arguments.out / "parts", context),
@@ -89,6 +113,8 @@ def main(arguments=None):
         "run": {
             "command": command(arguments),
             "version": skrouter.__version__,
+            "date": experiment.store.date(),
+            "has_graph": HAS_GRAPH,
             "data_sha256": digest,
             "encoder": Path(arguments.encoder).name,
             "n_train": len(data.X_train),
@@ -101,7 +127,9 @@ def main(arguments=None):
         "table_1": experiment.table_1(),
         "chosen": experiment.chosen(),
         "epochs": experiment.epochs(),
+        "differences": {name: experiment.differences(name) for name in COMPARISONS},
         "table_2": experiment.table_2(),
+        "pool_latency": experiment.pool_latency(),
         "growing_pool": experiment.growing_pool(),
         "trade_offs": experiment.trade_offs(),
     }
@@ -110,6 +138,10 @@ def main(arguments=None):
     names = figures.draw(experiment, results, arguments.out)
     report = tables.report(results, names)
     (arguments.out / "report.md").write_text(report, encoding="utf-8")
+    if arguments.docs:
+        arguments.docs.mkdir(parents=True, exist_ok=True)
+        for name in ["report.md", *names.values()]:
+            shutil.copyfile(arguments.out / name, arguments.docs / name)
     print(f"Written to {arguments.out}: report.md, results.json, {', '.join(names.values())}.")
 
 

@@ -302,6 +302,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         self.classes_ = target.llm_names
         self.uses_cost_ = target.cost is not None
         self._check_parameters(X, text)
+        self._check_outcomes(target, utility, sample_weight)
 
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)
@@ -317,6 +318,9 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Nothing has been computed yet.
         """
+
+    def _check_outcomes(self, target, utility, sample_weight):
+        """Check whether the outcomes allow what the parameters want, before queries are encoded."""
 
     def _fit_encoder(self, queries):
         if isinstance(self.encoder, str):

@@ -40,6 +40,8 @@ from skrouter.baselines import (
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer, oracle_llms, routing_score
 
+nan = np.nan
+
 # One regressor per LLM, or one whose outputs do not share anything.
 APART = [KNNRouter(), LinearRouter(), RegressionRouter(), SVRRouter()]
 QUICK = {"learning_rate": 1e-2, "random_state": 0}
@@ -444,6 +446,7 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (SVRRouter(kernel="cosine"), "kernel"),
         (CosineClassifierRouter(temperature=0), "temperature"),
         (CosineClassifierRouter(batch_size=0), "batch_size"),
+        (CosineClassifierRouter(ties="first"), "ties"),
         (RouterDCRouter(n_best=0), "n_best"),
         (RouterDCRouter(contrastive_weight=-1), "contrastive_weight"),
         (GraphRouter(n_layers=0), "n_layers"),
@@ -484,6 +487,32 @@ def test_unknown_llms_are_refused_before_any_encoding(router, message):
     router = clone(router).set_params(encoder="no-such-model", llm_names=["a", "b"])
     with pytest.raises(ValueError, match=re.escape(message)):
         router.fit(["a", "b"], [[0.0, 1.0], [1.0, 0.0]], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "router, performance, message",
+    [
+        (HybridLLMRouter(labels="prob"), [[0, 2], [1, 0]], "labels='prob' reads performance"),
+        (HybridLLMRouter("a", "b"), [[0, nan], [nan, 1]], "on which both 'a' and 'b' were obse"),
+        (FrugalGPTRouter(order=["a", "b"]), [[0, nan], [nan, 1]], "all of order=['a', 'b'] were"),
+        (FrugalGPTRouter(budget=0.9), [[0, 1], [1, 0]], "mean cost within budget=0.9"),
+        (FrugalGPTRouter(order=["b", "a"], budget=1.9), [[0, 1], [1, 0]], "within budget=1.9"),
+    ],
+    ids=repr,
+)
+def test_outcomes_that_do_not_suit_are_refused_before_any_encoding(router, performance, message):
+    router = clone(router).set_params(encoder="no-such-model", llm_names=["a", "b"])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        router.fit(["a", "b"], performance, [1.0, 2.0])
+
+
+@every(*ALL)
+def test_the_global_random_state_of_numpy_is_left_alone(router, numbers):
+    X, performance, cost = numbers
+    before = np.random.get_state()
+    router = fit_on(clone(router), X, performance, cost=cost)
+    router.predict(X, **options_for(router, X))
+    np.testing.assert_equal(np.random.get_state(), before)
 
 
 # References

@@ -33,7 +33,8 @@ def write_rows(problem, rows, path):
 def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import reproduce_paper
-    from reproduce.settings import ABLATIONS, ROUTERS
+    from reproduce.experiment import TOLD
+    from reproduce.settings import ABLATIONS, BACKBONES, LEARNED, RADIAL, ROUTERS
 
     problem = make_routing_problem(110, random_state=0)
     write_rows(problem, slice(0, 80), tmp_path / "a_train.csv")
@@ -41,12 +42,15 @@ def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
     out = tmp_path / "out"
     arguments = ["--data", str(tmp_path), "--out", str(out), "--quick", "--jobs", "1"]
     arguments += ["--encoder", tiny_encoder_path, "--alphas", "0.02", "0.1"]
+    arguments += ["--docs", str(tmp_path / "docs")]
 
     reproduce_paper.main(arguments)
     lines = capsys.readouterr().out.splitlines()
     assert any("router=RadialRouter" in line and line.endswith(" s") for line in lines)
     for name in ("trade_off.png", "cost_quality.png", "growing_pool.png", "tsne.png"):
-        assert (out / name).stat().st_size > 5000
+        assert 5000 < (out / name).stat().st_size < 150_000
+        assert (tmp_path / "docs" / name).read_bytes() == (out / name).read_bytes()
+    assert (tmp_path / "docs" / "report.md").read_bytes() == (out / "report.md").read_bytes()
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "tasks differ" in report and report.count("reproduce_paper.py --data") >= 10
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -58,6 +62,23 @@ def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
             assert oracle == pytest.approx(rows["oracle, cheapest of equals"][a]["score"])
             assert all(row[a]["score"] <= oracle + 1e-9 for row in rows.values())
             assert rows["best LLM per task (told the task)"][a]["difference"]["difference"] == 0
+    differences = results["differences"]
+    for average, rows in results["table_1"].items():
+        for a in ("0.02", "0.1"):
+            single = rows["best single LLM"][a]["score"]
+            for name in [*LEARNED, *TOLD]:
+                less = differences["best single LLM"][average][name][a]
+                assert less["difference"] == pytest.approx(rows[name][a]["score"] - single)
+                assert less["low"] <= less["difference"] <= less["high"]
+            ours = rows[RADIAL][a]["score"]
+            others = differences["other routers"][average]
+            assert set(others) == {*LEARNED} - {RADIAL}
+            for name, by_weight in others.items():
+                expected = ours - rows[name][a]["score"]
+                assert by_weight[a]["difference"] == pytest.approx(expected)
+    assert set(differences["backbones"]["micro"]) == {*BACKBONES} - {"RadialFormer"}
+    assert set(results["pool_latency"]) == {*BACKBONES}
+    assert all(ms > 0 for row in results["pool_latency"].values() for ms in row.values())
     assert list(results["table_2"]["rows"]) == list(ABLATIONS)
     assert all(f"| {name} |" in report for name in {*ROUTERS, *ABLATIONS} - {"RadialRouter"})
     assert results["run"]["n_test"] == 29

@@ -10,7 +10,11 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from skrouter import make_routing_target
 from skrouter.baselines import (
     CosineClassifierRouter,
     FrugalGPTRouter,
@@ -20,9 +24,16 @@ from skrouter.baselines import (
     RouterDCRouter,
     SVRRouter,
 )
-from skrouter.baselines._cascade_search import all_orders, search_cascade, threshold_grid
+from skrouter.baselines._cascade_search import (
+    all_orders,
+    least_cost,
+    search_cascade,
+    threshold_grid,
+)
+from skrouter.baselines._cosine_classifier import best_by_mean
 from skrouter.baselines._hybrid import best_shift
 from skrouter.datasets import make_routing_problem
+from skrouter.metrics import make_routing_scorer, routing_score
 from skrouter.nn.cosine import (
     CosineNetwork,
     best_llm_loss,
@@ -104,6 +115,30 @@ def test_best_llm_loss_is_the_cross_entropy():
     ]
     loss = best_llm_loss(torch.tensor(logits), torch.tensor(utility))
     np.testing.assert_allclose(loss, expected)
+
+
+def test_ties_are_shared_or_go_to_the_best_by_mean():
+    utility = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [np.nan, 0.0, 0.0], [0.2, 0.9, 0.1]])
+    # Means of 2.2 / 3, 2.9 / 4 and 1.1 / 4: the first LLM was not observed where all fail.
+    expected = [[1, 0, 0], [1, 0, 0], [np.nan, 1, 0], [0, 1, 0]]
+    np.testing.assert_array_equal(best_by_mean(utility, np.ones(4)), expected)
+    # By these weights the second LLM has the better mean: 2.9 / 3 against 2.2 / 3.
+    expected = [[0, 1, 0], [0, 1, 0], [np.nan, 1, 0], [0, 1, 0]]
+    np.testing.assert_array_equal(best_by_mean(utility, np.array([1, 1, 0, 1.0])), expected)
+    same = np.ones((2, 2))
+    np.testing.assert_array_equal(best_by_mean(same, np.ones(2)), same)
+
+
+def test_ties_by_mean_stay_at_the_best_single_llm_where_most_llms_are_right():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    performance = (rng.random((300, 4)) < [0.95, 0.9, 0.9, 0.9]).astype(float)
+
+    def share_of_best(ties):
+        router = CosineClassifierRouter(ties=ties, max_iter=40, random_state=0)
+        return np.mean(router.fit(X[:200], performance[:200]).predict(X[200:]) == 0)
+
+    assert share_of_best("mean") > 0.95 > 0.7 > share_of_best("share")
 
 
 def slow_sample_llm_loss(logits, scores, n_best, n_worst):
@@ -369,6 +404,27 @@ def test_a_call_without_an_outcome_is_not_counted():
         router.cascade_outcomes(TABLE["X"], TABLE["y"])
 
 
+def test_the_scorer_charges_a_cascade_for_all_calls():
+    router = frugal(order=["small", "large"], thresholds=[0.5]).fit(**TABLE)
+    X, y = TABLE["X"], make_routing_target(TABLE["y"], TABLE["cost"])
+    scorer = make_routing_scorer(0.03)  # not the router's own trade-off
+    expected = np.array([1 - 0.03, 2 / 3 - 0.03, 1 - 0.96, -1.26])
+    assert scorer(router, X, y) == pytest.approx(expected.mean())
+    weight = np.arange(4.0)
+    assert scorer(router, X, y, weight) == pytest.approx(np.average(expected, weights=weight))
+    last_call = routing_score(y, router.predict(X), cost_weight=0.03, llm_names=router.classes_)
+    assert scorer(router, X, y) < last_call.utility
+    # What is not charged need not be known.
+    assert make_routing_scorer(0)(router, X, TABLE["y"]) == pytest.approx(2 / 3)
+    # Within a pipeline, and a search over one.
+    steps = make_pipeline(StandardScaler(), "passthrough", clone(router)).fit(X, y)
+    assert scorer(steps, X, y) == pytest.approx(expected.mean())
+    search = GridSearchCV(steps, {"frugalgptrouter__alpha": [0.0]}, scoring=scorer, cv=2).fit(X, y)
+    assert scorer(search, X, y) == pytest.approx(expected.mean())
+    with pytest.raises(ValueError, match="no observed outcome for the called LLMs"):
+        scorer(router, X, np.where([[[False, True]]], np.nan, y))
+
+
 def test_thresholds_and_order_are_searched():
     # Gains of passing a query on: 1 - 0.11 - 0.99 = -0.1 for the first, then 0.133, 0.367, -0.4.
     # Those with the lowest estimates are passed on first: -0.4, -0.033, +0.1, 0.
@@ -435,6 +491,17 @@ def test_search_is_the_slow_version(budget, missing):
     best = search_cascade(all_orders(3, 3), *arguments)
     assert best.utility == pytest.approx(slow_search(*arguments))
     assert best.cost <= budget
+
+
+def test_least_cost_is_that_of_the_first_llm():
+    cost, one = np.array([[1.0, 4.0], [2.0, 6.0]]), np.ones((2, 2))
+    outcomes = one, cost, np.array([1.0, 3.0])
+    assert least_cost(None, outcomes) == pytest.approx(1.75)
+    assert least_cost((1, 0), outcomes) == pytest.approx(5.5)
+    holes = np.where([[True, False], [True, True]], cost, np.nan)
+    assert least_cost((1, 0), (one, holes, outcomes[2])) == pytest.approx(6.0)
+    # By the second query alone 0, 1 costs 2, by both 0 costs 1.75: it takes a search to know.
+    assert least_cost(None, (one, holes, outcomes[2])) == -np.inf
 
 
 def test_cascade_of_one_is_the_best_single_llm(numbers):

@@ -1,19 +1,26 @@
 """Puts the parts together to results: plain values by table, as they go into results.json."""
 
+from itertools import product
+
 import numpy as np
 
 from reproduce.settings import (
     ABLATIONS,
+    BACKBONES,
     BEST_PER_TASK,
     BEST_SINGLE,
+    COSINE_ROUTERS,
     CURVE,
     CURVE_ROUTERS,
+    LATENCY_BATCHES,
+    LEARNED,
     POOL_COST_WEIGHT,
     QUICK_CURVE,
     RADIAL,
     ROUTERS,
     TSNE_WEIGHTS,
     is_seeded,
+    latency_pools,
     n_candidates,
     pool_sizes,
 )
@@ -21,9 +28,22 @@ from reproduce.store import Part
 from skrouter.baselines import ZeroRouter
 from skrouter.metrics import oracle_llms
 
+RADIALFORMER = "RadialFormer"
 RANDOM = "random (expectation)"
 ZERO = "zero router at RadialRouter's cost"
+# What the loss of a router asks for if it knows the task: no router, but the limit of its target.
+TOLD = {f"loss of {name}, told the task": name for name in COSINE_ROUTERS}
 ORACLES = {"oracle, cheapest of equals": "cheapest", "oracle, first of equals": "first"}
+ROWS = [RANDOM, BEST_SINGLE, BEST_PER_TASK, ZERO, *LEARNED, *TOLD, *ORACLES]
+
+
+# What is compared: (ours, theirs) by title, for each comparison.
+COMPARISONS = {
+    "best LLM per task": {name: (name, BEST_PER_TASK) for name in ROWS},
+    "best single LLM": {name: (name, BEST_SINGLE) for name in [*LEARNED, *TOLD]},
+    "other routers": {name: (RADIAL, name) for name in LEARNED if name != RADIAL},
+    "backbones": {name: (RADIALFORMER, name) for name in BACKBONES if name != RADIALFORMER},
+}
 
 
 class Experiment:
@@ -44,9 +64,10 @@ class Experiment:
 
     def run(self):
         """Compute what is missing; afterwards the methods below only read."""
-        learned = [name for name, (_, grid) in ROUTERS.items() if grid]
         if n_candidates(self.quick) > 1:
-            self._compute(self._search(name, a) for name in learned for a in self.cost_weights)
+            searches = [(name, a) for name in LEARNED for a in self.cost_weights]
+            searches += [(name, a) for name in self._pictured() for a in self.curve]
+            self._compute(self._search(name, a) for name, a in searches)
         fits = [part for name in ROUTERS for a in self.cost_weights for part in self._best(name, a)]
         fits += [
             part
@@ -54,22 +75,21 @@ class Experiment:
             for a in self.cost_weights
             for part in self.fits(RADIAL, a, parameters)
         ]
-        fits += [part for name in CURVE_ROUTERS for a in self.curve for part in self.fits(name, a)]
+        fits += [part for name in CURVE_ROUTERS for a in self.curve for part in self._best(name, a)]
+        fits += [self._told(name, a) for name in COSINE_ROUTERS for a in self.cost_weights]
         fits += [part for pool in self._pools() for part in self._grown(pool)]
         self._compute(fits + [self.tsne(weight) for weight in TSNE_WEIGHTS.values()])
         self._compute(
-            self._interval(name, a, average)
-            for name in self.names()
+            self._interval(ours, theirs, a, average)
+            for pairs in COMPARISONS.values()
+            for ours, theirs in pairs.values()
             for a in self.cost_weights
             for average in self.weights
         )
         # One at a time, with nothing beside them.
-        self._compute([self._head(p) for p in ABLATIONS.values()] + [self._encoder()], n_jobs=1)
-
-    def names(self):
-        """Rows of Table 1."""
-        learned = [name for name in ROUTERS if name not in (BEST_SINGLE, BEST_PER_TASK)]
-        return [RANDOM, BEST_SINGLE, BEST_PER_TASK, ZERO, *learned, *ORACLES]
+        latencies = [self._head(parameters) for parameters in ABLATIONS.values()]
+        latencies += [self._pool_latency(*case) for case in self._latency_cases()]
+        self._compute([*latencies, self._encoder()], n_jobs=1)
 
     def table_1(self):
         """Every router at every trade-off, by kind of average."""
@@ -77,10 +97,10 @@ class Experiment:
             average: {
                 name: {
                     f"{a:g}": self._summary(self.outcomes(name, a), a, average)
-                    | {"difference": self.store[self._interval(name, a, average)]}
+                    | {"difference": self.store[self._interval(name, BEST_PER_TASK, a, average)]}
                     for a in self.cost_weights
                 }
-                for name in self.names()
+                for name in ROWS
             }
             for average in self.weights
         }
@@ -91,8 +111,20 @@ class Experiment:
             return {}
         return {
             name: {f"{a:g}": self.store[self._search(name, a)] for a in self.cost_weights}
-            for name, (_, grid) in ROUTERS.items()
-            if grid
+            for name in LEARNED
+        }
+
+    def differences(self, comparison):
+        """One of the comparisons, with intervals, by kind of average."""
+        return {
+            average: {
+                title: {
+                    f"{a:g}": self.store[self._interval(*pair, a, average)]
+                    for a in self.cost_weights
+                }
+                for title, pair in COMPARISONS[comparison].items()
+            }
+            for average in self.weights
         }
 
     def epochs(self):
@@ -117,6 +149,14 @@ class Experiment:
             }
         return {"rows": rows, "encoder_ms": self.store[self._encoder()]["ms"]}
 
+    def pool_latency(self):
+        """Milliseconds per query of untrained backbones, by size of the pool and of the batch."""
+        rows = {name: {} for name in BACKBONES}
+        for name, n_llms, batch in self._latency_cases():
+            result = self.store[self._pool_latency(name, n_llms, batch)]
+            rows[name][f"{n_llms} LLMs, {batch} at once"] = result["ms"]
+        return rows
+
     def growing_pool(self):
         """RadialRouter, the best single LLM and the oracle over growing pools (micro)."""
         rows = []
@@ -136,10 +176,10 @@ class Experiment:
         return rows
 
     def trade_offs(self):
-        """Mean outcomes of the routers of the pictures at their default parameters (micro)."""
+        """Mean outcomes of the routers of the pictures (micro)."""
         return {
             name: {
-                f"{a:g}": self._summary(self._read(self.fits(name, a)), a, "micro")
+                f"{a:g}": self._summary(self._read(self._best(name, a)), a, "micro")
                 for a in self.curve
             }
             for name in CURVE_ROUTERS
@@ -147,11 +187,11 @@ class Experiment:
 
     def shares(self, name, cost_weight):
         """Share of the seeds in which each LLM is chosen, by test query."""
-        chosen = [self.store[part]["llms"] for part in self.fits(name, cost_weight)]
+        chosen = [self.store[part]["llms"] for part in self._best(name, cost_weight)]
         return np.mean(np.eye(self.performance.shape[1])[np.array(chosen)], axis=0)
 
     def outcomes(self, name, cost_weight):
-        """Performance and cost by seed and test query of a row of Table 1."""
+        """Performance and cost by seed and test query: of a row of Table 1, or a backbone."""
         if name == RANDOM:
             return self.performance.mean(axis=1)[None], self.cost.mean(axis=1)[None]
         if name == ZERO:
@@ -163,6 +203,11 @@ class Experiment:
         if name in ORACLES:
             ties = ORACLES[name]
             return self._take([oracle_llms(self.data.y_test, cost_weight=cost_weight, ties=ties)])
+        if name in TOLD:
+            return self._read([self._told(TOLD[name], cost_weight)])
+        if name in BACKBONES:
+            row = RADIAL if name == RADIALFORMER else f"{RADIALFORMER} → {name}"
+            return self._read(self.fits(RADIAL, cost_weight, ABLATIONS[row]))
         return self._read(self._best(name, cost_weight))
 
     def fits(self, name, cost_weight, parameters=None, pool=None):
@@ -197,12 +242,16 @@ class Experiment:
     def _best(self, name, cost_weight):
         return self.fits(name, cost_weight, self._parameters(name, cost_weight))
 
-    def _interval(self, name, cost_weight, average):
+    def _told(self, name, cost_weight):
+        settings = {"router": name, "cost_weight": cost_weight}
+        return Part("told_task", settings | {"parameters": self._parameters(name, cost_weight)})
+
+    def _interval(self, ours, theirs, cost_weight, average):
         ours, theirs = (
             np.mean(performance - cost_weight * cost, axis=0).round(9).tolist()
             for performance, cost in (
-                self.outcomes(name, cost_weight),
-                self.outcomes(BEST_PER_TASK, cost_weight),
+                self.outcomes(ours, cost_weight),
+                self.outcomes(theirs, cost_weight),
             )
         )
         return Part("interval", {"ours": ours, "theirs": theirs, "macro": average == "macro"})
@@ -210,9 +259,21 @@ class Experiment:
     def _head(self, parameters):
         return Part("head_latency", {"parameters": parameters, "n_repeats": self._n_repeats()})
 
+    def _latency_cases(self):
+        """(backbone, number of LLMs, queries at once)."""
+        return list(product(BACKBONES, latency_pools(self.quick), LATENCY_BATCHES))
+
+    def _pool_latency(self, name, n_llms, batch):
+        settings = {"backbone": BACKBONES[name], "n_llms": n_llms, "batch": batch}
+        return Part("pool_latency", settings | {"seconds": 0.3 if self.quick else 2.0})
+
     def _encoder(self):
         settings = {"encoder": self.encoder, "n_repeats": self._n_repeats()}
         return Part("encoder_latency", settings)
+
+    def _pictured(self):
+        """Routers of the pictures that have candidates."""
+        return [name for name in CURVE_ROUTERS if name in LEARNED]
 
     def _n_repeats(self):
         return 50 if self.quick else 300

@@ -7,7 +7,16 @@ from matplotlib.figure import Figure
 from reproduce.settings import BEST_PER_TASK, CURVE_ROUTERS, POOL_COST_WEIGHT, RADIAL, TSNE_WEIGHTS
 from skrouter.metrics import CostQualityDisplay, TradeOffDisplay
 
+# Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+# The same in all pictures.
+STYLES = {
+    RADIAL: {"color": COLOURS[1], "marker": "o"},
+    "kNN": {"color": COLOURS[0], "marker": "s"},
+    "ridge": {"color": COLOURS[2], "marker": "^"},
+    "RouterDC": {"color": COLOURS[3], "marker": "D"},
+    BEST_PER_TASK: {"color": COLOURS[4], "marker": "v"},
+}
 
 
 def draw(experiment, results, folder):
@@ -26,41 +35,50 @@ def draw(experiment, results, folder):
         canvas = FigureCanvasAgg(figure)
         picture(figure, experiment, results)
         figure.suptitle(f"{title}\ntasks (test rows): {results['run']['tasks_text']}", fontsize=9)
-        canvas.print_figure(folder / name, dpi=150)
+        canvas.print_figure(folder / name, dpi=110)
     return {title: name for title, (name, _) in pictures.items()}
 
 
 def _trade_off(figure, experiment, results):
-    llms = results["run"]["llms"]
-    choices = {
-        name: {a: experiment.shares(name, a) for a in experiment.curve} for name in CURVE_ROUTERS
-    }
-    TradeOffDisplay.from_predictions(
+    display = TradeOffDisplay.from_predictions(
         experiment.performance,
-        choices,
+        {name: _choices(experiment, name) for name in CURVE_ROUTERS},
         cost=experiment.cost,
-        llm_names=llms,
+        llm_names=results["run"]["llms"],
         ax=figure.subplots(),
     )
+    _restyle(display)
+    display.ax_.legend(fontsize="small", framealpha=0.9, loc="lower left")
 
 
 def _cost_quality(figure, experiment, results):
-    def choices(name):
-        return {a: experiment.shares(name, a) for a in experiment.curve}
-
     routers = [name for name in CURVE_ROUTERS if name != BEST_PER_TASK]
     figure.set_size_inches(11, 5)
     display = CostQualityDisplay.from_predictions(
         experiment.performance,
-        {name: choices(name) for name in routers},
+        {name: _choices(experiment, name) for name in routers},
         cost=experiment.cost,
-        llm_names=results["run"]["llms"],
-        references={BEST_PER_TASK: choices(BEST_PER_TASK)},
+        # Without the makers, whose names would fill the picture.
+        llm_names=[llm.split("/")[-1] for llm in results["run"]["llms"]],
+        references={BEST_PER_TASK: _choices(experiment, BEST_PER_TASK)},
         ax=figure.subplots(),
         hull=True,
     )
+    _restyle(display)
     # Beside the picture, where it covers no LLM.
     display.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+
+
+def _choices(experiment, name):
+    return {a: experiment.shares(name, a) for a in experiment.curve}
+
+
+def _restyle(display):
+    """Give every router its own style, whichever others are in the picture."""
+    for name, line in display.routers_.items():
+        line.set(**STYLES[name])
+        if hull := getattr(display, "hulls_", {}).get(name):
+            hull.set_color(STYLES[name]["color"])
 
 
 def _growing_pool(figure, experiment, results):
@@ -68,7 +86,7 @@ def _growing_pool(figure, experiment, results):
     sizes = [row["n_llms"] for row in rows]
     ax = figure.subplots()
     names = [name for name in rows[0] if isinstance(rows[0][name], dict)]
-    for colour, marker, name in zip(["#D55E00", "0.4", "black"], "o.*", names, strict=True):
+    for colour, marker, name in zip([COLOURS[1], "0.4", "black"], "o.*", names, strict=True):
         scores = [row[name]["score"] for row in rows]
         spread = [row[name]["sd"] or 0.0 for row in rows] if name == RADIAL else None
         ax.errorbar(sizes, scores, spread, marker=marker, color=colour, label=name, capsize=3)

@@ -7,6 +7,8 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from scipy.optimize import minimize
 from sklearn.manifold import TSNE
 from sklearn.model_selection import GridSearchCV, KFold
 
@@ -33,12 +35,10 @@ def search(data, router, cost_weight, grid):
     estimator = make_router(router, {}, cost_weight, seed=0)
     if router == RADIAL:
         estimator.set_params(early_stopping=False)  # a search within every fold would take long
-    # The scorer sees the last call of a cascade only; the cascade's own score charges them all.
-    cascade = hasattr(estimator, "cascade_outcomes")
     result = GridSearchCV(
         estimator,
         [{key: [value] for key, value in candidate.items()} for candidate in grid],
-        scoring=None if cascade else make_routing_scorer(cost_weight),
+        scoring=make_routing_scorer(cost_weight),
         cv=KFold(N_FOLDS, shuffle=True, random_state=0),
         refit=False,
         error_score="raise",
@@ -70,6 +70,38 @@ def fit(data, router, parameters, cost_weight, seed, pool=None):
     return result
 
 
+def told_task(data, router, parameters, cost_weight):
+    """What the loss of a cosine router asks for if it knows the task and nothing else.
+
+    The constant logits of least loss on the train rows of each task, within what cosines allow.
+    Returns the LLM of the largest one as a column for each test row.
+    """
+    learner = make_router(router, parameters, cost_weight, seed=0)
+    if "contrastive_weight" in learner.get_params():
+        learner.set_params(contrastive_weight=0.0)  # that loss is about queries, not LLMs
+    performance, cost = np.moveaxis(data.y_train, -1, 0)
+    utility = performance - cost_weight * cost
+    known = ~np.isnan(utility).all(axis=1)
+    utility, tasks = utility[known], data.tasks_train[known]
+    limit = 1 / learner.temperature
+    weight = np.ones(len(utility))
+    loss_of = learner._make_loss(data.X_train[known], utility, weight, np.random.RandomState(0))
+
+    def loss(values, rows):
+        logits = torch.tensor(values, requires_grad=True)
+        mean = loss_of(rows, logits.expand(len(rows), -1), None).mean()
+        mean.backward()
+        return mean.item(), logits.grad.numpy()
+
+    chosen = {}
+    for task in np.unique(data.tasks_test):
+        rows = torch.tensor(np.flatnonzero(tasks == task))
+        start, bounds = np.zeros(utility.shape[1]), [(-limit, limit)] * utility.shape[1]
+        best = minimize(loss, start, (rows,), jac=True, bounds=bounds, method="L-BFGS-B")
+        chosen[task] = int(best.x.argmax())
+    return {"llms": [chosen[task] for task in data.tasks_test.tolist()]}
+
+
 def interval(data, ours, theirs, macro):
     """Difference of mean utilities per test row, with its paired bootstrap interval."""
     groups = data.tasks_test if macro else None
@@ -96,6 +128,16 @@ def head_latency(data, parameters, n_repeats):
     return {"ms": _median_ms(lambda row: router.predict(data.X_test[[row]]), rows)}
 
 
+def pool_latency(data, backbone, n_llms, batch, seconds):
+    """Median time per query of an untrained network, `batch` queries at once, in milliseconds."""
+    parameters = {"backbone": backbone, "early_stopping": False, "max_iter": 1}
+    router = make_router(RADIAL, parameters, 0.0, seed=0)
+    X = data.X_train[:64]
+    router.fit(X, np.random.default_rng(0).random((len(X), n_llms)))
+    queries = data.X_test[np.resize(np.arange(len(data.X_test)), batch)]
+    return {"ms": _median_ms(lambda _: router.predict(queries), range(300), seconds) / batch}
+
+
 def encoder_latency(data, encoder, n_repeats):
     """Median time to encode one test query, in milliseconds."""
     model = SentenceEncoder(encoder, device="cpu", cache=None).fit(data.queries_test[:1])
@@ -103,7 +145,8 @@ def encoder_latency(data, encoder, n_repeats):
     return {"ms": _median_ms(lambda query: model.transform([query]), queries)}
 
 
-def _median_ms(call, arguments):
+def _median_ms(call, arguments, seconds=np.inf):
+    """Median over the arguments, or over as many of them as take so long (at least three)."""
     times = []
     with one_thread():
         call(arguments[0])
@@ -111,9 +154,21 @@ def _median_ms(call, arguments):
             start = time.perf_counter()
             call(argument)
             times.append(time.perf_counter() - start)
-    return round(1e3 * float(np.median(times)), 3)
+            if len(times) >= 3 and sum(times) > seconds:
+                break
+    return 1e3 * float(np.median(times))
 
 
 KINDS = {
-    part.__name__: part for part in (search, fit, interval, tsne, head_latency, encoder_latency)
+    part.__name__: part
+    for part in (
+        search,
+        fit,
+        told_task,
+        interval,
+        tsne,
+        head_latency,
+        pool_latency,
+        encoder_latency,
+    )
 }

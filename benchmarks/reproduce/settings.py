@@ -1,5 +1,7 @@
 """What is run: the routers with their candidates, the ablations, and the points of the curves."""
 
+from importlib.util import find_spec
+
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 
@@ -8,8 +10,12 @@ from skrouter import RadialRouterClassifier, baselines
 RADIAL = "RadialRouter"
 BEST_SINGLE = "best single LLM"
 BEST_PER_TASK = "best LLM per task (told the task)"
+GRAPH = "GraphRouter"
 
 FOREST = RandomForestRegressor(n_estimators=100, min_samples_leaf=20, max_features="sqrt")
+
+# Every LLM that is right is drawn near, every one that fails is pushed away.
+ALL_LLMS = {"n_best": 11, "n_worst": 11, "contrastive_weight": 0.0, "max_iter": 10}
 
 # Every learned router has the same number of candidates. The first is its default.
 ROUTERS = {
@@ -24,14 +30,19 @@ ROUTERS = {
         baselines.MLPRouter(),
         [{}, {"alpha": 0.1}, {"max_iter": 50}, {"learning_rate": 3e-4}],
     ),
-    "SVR": (baselines.SVRRouter(), [{}, {"C": 0.1}, {"C": 1.0}, {"kernel": "linear"}]),
+    "SVR": (baselines.SVRRouter(), [{}, {"C": 0.03}, {"epsilon": 1.0}, {"kernel": "linear"}]),
     "random forest": (
         baselines.RegressionRouter(FOREST),
         [{}] + [{"regressor__min_samples_leaf": n} for n in (5, 50, 100)],
     ),
     "CosineClassifier": (
         baselines.CosineClassifierRouter(),
-        [{}, {"temperature": 0.3}, {"max_iter": 30}, {"learning_rate": 3e-3}],
+        [
+            {},
+            {"learning_rate": 3e-3},
+            {"ties": "mean"},
+            {"ties": "mean", "learning_rate": 3e-3, "weight_decay": 1.0, "temperature": 2.0},
+        ],
     ),
     "HybridLLM": (baselines.HybridLLMRouter(), [{}, {"C": 0.1}, {"C": 10.0}, {"labels": "trans"}]),
     "FrugalGPT": (
@@ -40,13 +51,33 @@ ROUTERS = {
     ),
     "RouterDC": (
         baselines.RouterDCRouter(),
-        [{}, {"max_iter": 10}, {"temperature": 0.3}, {"contrastive_weight": 0.0}],
+        [
+            {},
+            {"temperature": 0.3},
+            {"temperature": 2.0, "weight_decay": 1.0, **ALL_LLMS},
+            {"temperature": 0.3, "weight_decay": 10.0, **ALL_LLMS},
+        ],
+    ),
+    GRAPH: (
+        baselines.GraphRouter(),
+        [
+            {},
+            {"learning_rate": 1e-3},
+            {"weight_decay": 1.0},
+            {"weight_decay": 1.0, "hidden_dim": 16},
+        ],
     ),
     RADIAL: (
         RadialRouterClassifier(device="cpu"),
         [{}, {"target_smoothing": 0.6}, {"learning_rate": 1e-3}, {"contrastive_weight": 1.0}],
     ),
 }
+HAS_GRAPH = find_spec("torch_geometric") is not None
+if not HAS_GRAPH:
+    del ROUTERS[GRAPH]
+LEARNED = [name for name, (_, grid) in ROUTERS.items() if grid]
+# Routers whose loss asks for a choice that can be worked out, once the task is known.
+COSINE_ROUTERS = ("CosineClassifier", "RouterDC")
 
 ALWAYS_TRAINED = {"early_stopping": False}
 BEST_LLM_ALONE = {
@@ -55,14 +86,22 @@ BEST_LLM_ALONE = {
     "target_smoothing": 0.0,
     **ALWAYS_TRAINED,
 }
+BACKBONES = {
+    "RadialFormer": "radial",
+    "Star-Transformer": "star",
+    "Transformer": "transformer",
+    "MLP": "mlp",
+}
 # The rows of Table 2, each a change to the defaults. docs/method.rst explains them. Early stopping
 # would hide what the others do: it stays at the best single LLM wherever it sees no gain.
 ABLATIONS = {
     "with early stopping (the default)": {},
     RADIAL: ALWAYS_TRAINED,
-    "RadialFormer → Star-Transformer": {"backbone": "star", **ALWAYS_TRAINED},
-    "RadialFormer → Transformer": {"backbone": "transformer", **ALWAYS_TRAINED},
-    "RadialFormer → MLP": {"backbone": "mlp", **ALWAYS_TRAINED},
+    **{
+        f"RadialFormer → {name}": {"backbone": backbone, **ALWAYS_TRAINED}
+        for name, backbone in BACKBONES.items()
+        if backbone != "radial"
+    },
     "without L_qq": {"contrastive_weight": 0.0, **ALWAYS_TRAINED},
     "without L_KL (cross-entropy on the best LLM)": BEST_LLM_ALONE,
     # The intercept is divided by the temperature as well, and then hardly leaves room to learn.
@@ -80,6 +119,13 @@ CURVE_ROUTERS = (BEST_PER_TASK, "kNN", "ridge", "RouterDC", RADIAL)
 CURVE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 QUICK_CURVE = (0.0, 0.02, 0.1, 0.5)
 N_FOLDS = 3
+QUICK_ROWS = 800  # about as many train rows, and test rows, in a quick run
+LATENCY_BATCHES = (1, 256)
+
+
+def latency_pools(quick):
+    """Sizes of the pools of untrained networks whose latency is measured."""
+    return (11, 100) if quick else (11, 100, 1000)
 
 
 def n_candidates(quick):

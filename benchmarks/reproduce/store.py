@@ -37,6 +37,11 @@ class Store:
     def __getitem__(self, part):
         return json.loads(self._path(part).read_text(encoding="utf-8"))["result"]
 
+    def date(self):
+        """The day on which the newest part was computed, as YYYY-MM-DD."""
+        newest = max(path.stat().st_mtime for path in self.folder.glob("*.json"))
+        return time.strftime("%Y-%m-%d", time.localtime(newest))
+
     def compute(self, parts, data, n_jobs):
         """Compute those parts that are not on disk yet, and say so one by one."""
         missing = {self._path(part): part for part in parts if not self._path(part).exists()}

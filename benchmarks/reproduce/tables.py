@@ -1,8 +1,11 @@
 """The report in Markdown, written from the results alone."""
 
+from reproduce import comparisons
+from reproduce.markdown import bold, markdown
 from reproduce.settings import (
     BEST_PER_TASK,
     BEST_SINGLE,
+    GRAPH,
     N_FOLDS,
     POOL_COST_WEIGHT,
     RADIAL,
@@ -41,8 +44,15 @@ def report(results, figures):
         _table_1(results, "micro", "Micro average: every query counts the same.", source),
         _table_1(results, "macro", "Macro average: every task counts the same.", source),
         _chosen(results, source),
+        "## Learned routers against the best single LLM",
+        comparisons.less_best_single(results, source),
+        f"## {RADIAL} against the other learned routers",
+        comparisons.less_others(results, source),
         "## Table 2: ablations",
         _table_2(results, source),
+        comparisons.less_backbones(results, source),
+        "## Latency in larger pools",
+        comparisons.pool_latency(results, source),
         "## Growing pool",
         _growing_pool(results, source),
         "## Score against the trade-off",
@@ -62,15 +72,17 @@ def _introduction(run):
         else f"Each learned router has {run['n_candidates']} candidates, of which {N_FOLDS}-fold "
         "cross-validation on the train rows chooses one at every trade-off."
     )
+    graph = "" if run["has_graph"] else f" {GRAPH} is left out: torch-geometric is not installed."
     return (
-        f"skrouter {run['version']}, encoder {run['encoder']} (frozen). {run['n_train']} train "
-        f"rows, {run['n_test']} fully scored test rows, {len(run['llms'])} LLMs, "
-        f"{run['n_seeds']} seed(s) for every router that has one. Tasks (test rows): "
-        f"{run['tasks_text']}. Cost in US dollars per 1,000 queries; score = performance − α · "
-        f"cost. {search} Test rows are used to report only. ± is the standard deviation over "
-        "seeds. Differences are those of the mean over seeds to the best LLM per task, with a "
-        "95 % paired bootstrap interval over test queries; it does not contain what varies with "
-        "the train rows or the seed."
+        f"skrouter {run['version']}, {run['date']}, encoder {run['encoder']} (frozen). "
+        f"{run['n_train']} train rows, {run['n_test']} fully scored test rows, "
+        f"{len(run['llms'])} LLMs, {run['n_seeds']} seed(s) for every router that has one. "
+        f"Tasks (test rows): {run['tasks_text']}. Cost in US dollars per 1,000 queries; "
+        f"score = performance − α · cost. {search} Test rows are used to report "
+        "only. ± is the standard deviation over seeds. Differences are those of the mean over "
+        "seeds to the best LLM per task, with a 95 % paired bootstrap interval over test queries; "
+        "it does not contain what varies with "
+        f"the train rows or the seed.{graph}"
     )
 
 
@@ -84,15 +96,10 @@ def _table_1(results, average, title, source):
         for cell in by_weight.values():
             difference = cell["difference"]
             cells += [f"{cell['performance']:.4f}", f"{cell['cost']:.3f}", _score(cell)]
-            cells.append(
-                "–"
-                if name == BEST_PER_TASK
-                else f"{_signed(difference['difference'])} "
-                f"[{_signed(difference['low'])}, {_signed(difference['high'])}]"
-            )
-        lines.append([_bold(name), *cells])
+            cells.append("–" if name == BEST_PER_TASK else comparisons.interval(difference))
+        lines.append([bold(name), *cells])
     scenarios = ", ".join(f"α={a:g} is {name}" for a, name in SCENARIOS.items())
-    return f"{title} {scenarios}. {source}\n\n{_markdown(['router', *heads], lines)}"
+    return f"{title} {scenarios}. {source}\n\n{markdown(['router', *heads], lines)}"
 
 
 def _chosen(results, source):
@@ -107,7 +114,7 @@ def _chosen(results, source):
     weights = list(next(iter(chosen.values())))
     lines = [
         [
-            _bold(name),
+            bold(name),
             *(_parameters(by_weight[a]["parameters"]) for a in weights),
             "; ".join(map(_parameters, ROUTERS[name][1])),
         ]
@@ -115,8 +122,8 @@ def _chosen(results, source):
     ]
     heads = ["router", *(f"chosen at α={a}" for a in weights), "candidates"]
     return (
-        f"{text} Parameters chosen in cross-validation: early stopping of {RADIAL} is off in it, "
-        f"and FrugalGPT pays for all calls. {source}\n\n{_markdown(heads, lines)}"
+        f"{text} Parameters chosen in cross-validation, in which early stopping of {RADIAL} is "
+        f"off. {source}\n\n{markdown(heads, lines)}"
     )
 
 
@@ -126,7 +133,7 @@ def _table_2(results, source):
     heads = [f"α={a} {average}" for a in weights for average in ("micro", "macro")]
     lines = [
         [
-            _bold(name),
+            bold(name),
             *(_score(row[average][a]) for a in weights for average in ("micro", "macro")),
             "; ".join(",".join(map(str, row["epochs"][a])) for a in weights),
             f"{row['head_ms']:.2f}",
@@ -136,9 +143,9 @@ def _table_2(results, source):
     return (
         "Scores at default parameters with one change each. Early stopping is off but in the first "
         "row, where 0 epochs are the best single LLM. Latency: median for one query on one thread, "
-        "from its embedding to the LLM. Encoding the text comes on top: "
-        f"{results['table_2']['encoder_ms']:.1f} ms (median). {source}\n\n"
-        + _markdown(["variant", *heads, "epochs by α and seed", "head, ms"], lines)
+        "in the precision of predictions, from its embedding to the LLM. Encoding the text comes "
+        f"on top: {results['table_2']['encoder_ms']:.1f} ms (median). {source}\n\n"
+        + markdown(["variant", *heads, "epochs by α and seed", "head, ms"], lines)
     )
 
 
@@ -153,17 +160,17 @@ def _growing_pool(results, source):
     return (
         f"Score at α={POOL_COST_WEIGHT:g}, micro, default parameters. The pool grows by mean train "
         f"utility, best LLM first, so that the best single LLM stays the same. {source}\n\n"
-        + _markdown(["LLMs", "last added", *map(_bold, names)], lines)
+        + markdown(["LLMs", "last added", *map(bold, names)], lines)
     )
 
 
 def _trade_offs(results, source):
     rows = results["trade_offs"]
     weights = list(next(iter(rows.values())))
-    lines = [[_bold(name), *map(_score, by_weight.values())] for name, by_weight in rows.items()]
+    lines = [[bold(name), *map(_score, by_weight.values())] for name, by_weight in rows.items()]
     return (
-        f"Score, micro, default parameters. {source}\n\n"
-        f"{_markdown(['router', *(f'α={a}' for a in weights)], lines)}"
+        f"Score, micro, parameters chosen at each trade-off as for Table 1. {source}\n\n"
+        f"{markdown(['router', *(f'α={a}' for a in weights)], lines)}"
     )
 
 
@@ -178,7 +185,7 @@ def _published(results, source):
             cells.append(f"{performance:.3f} / {cost:.3f} / {score:.3f}")
             cell = mine and mine.get(f"{a:g}")
             cells.append(_triple(cell) if cell else "–")
-        lines.append([_bold(name), *cells])
+        lines.append([bold(name), *cells])
     heads = [f"α={a:g} {who}" for a in SCENARIOS for who in ("published", "here")]
     return (
         "**The tasks differ, so these columns must not be compared with each other.** Published: "
@@ -186,7 +193,7 @@ def _published(results, source):
         f"along (inferred). Here: {run['tasks_text']} alone (5-shot where the files are those of "
         "RouterDC), a frozen encoder, and other prompts and rows. The best LLM per task is not in "
         "the published table, and is the reference to hold a router against. Performance / cost / "
-        f"score, macro. {source}\n\n{_markdown(['router', *heads], lines)}"
+        f"score, macro. {source}\n\n{markdown(['router', *heads], lines)}"
     )
 
 
@@ -199,18 +206,5 @@ def _score(cell):
     return f"{cell['score']:.4f}{spread}"
 
 
-def _signed(value):
-    return f"{round(value, 4) + 0.0:+.4f}"  # no minus before a zero
-
-
-def _bold(name):
-    return f"**{name}**" if name == RADIAL else name
-
-
 def _parameters(parameters):
     return ", ".join(f"{key}={value}" for key, value in parameters.items()) or "defaults"
-
-
-def _markdown(heads, lines):
-    table = [heads, ["---", *["---:"] * (len(heads) - 1)], *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)

@@ -74,16 +74,14 @@ def search_cascade(orders, outcomes, estimates, grids, cost_weight, budget=np.in
     best : Cascade
         The first among equals: a shorter cascade before a longer one, if they come so.
     """
-    performance, cost, weight = outcomes
-    known = ~(np.isnan(performance) | np.isnan(cost))
+    performance, cost, _ = outcomes
     # For each LLM and threshold, which queries are passed on.
     passed = [(estimates[:, llm] < grid[:, None]).astype(float) for llm, grid in enumerate(grids)]
     best = Cascade((), (), -np.inf, np.inf)
     for order in orders:
-        share = weight * known[:, order].all(axis=1)
+        share = observed_share(order, outcomes)
         if not share.any():
             continue
-        share = share / share.sum()
         mean_performance, mean_cost = _means(order, performance, cost, share, passed)
         utility = mean_performance - cost_weight * mean_cost
         utility = np.where(mean_cost <= budget, utility, -np.inf)
@@ -94,6 +92,54 @@ def search_cascade(orders, outcomes, estimates, grids, cost_weight, budget=np.in
             thresholds = tuple(float(grids[llm][k]) for llm, k in stops)
             best = Cascade(order, thresholds, float(utility[place]), float(mean_cost[place]))
     return best
+
+
+def observed_share(order, outcomes):
+    """Share of each query on which all LLMs of `order` were observed; 0 on the others.
+
+    Parameters
+    ----------
+    order : tuple of int
+    outcomes : tuple (performance, cost, weight)
+
+    Returns
+    -------
+    share : ndarray of shape (n_queries,)
+        Sums to 1, unless all are 0.
+    """
+    performance, cost, weight = outcomes
+    columns = list(order)
+    unknown = np.isnan(performance[:, columns]) | np.isnan(cost[:, columns])
+    share = weight * ~unknown.any(axis=1)
+    return share / (share.sum() or 1.0)
+
+
+def least_cost(order, outcomes):
+    """Least mean cost that a cascade can have, whatever the thresholds: that of its first LLM.
+
+    Parameters
+    ----------
+    order : tuple of int or None
+        None means any cascade.
+    outcomes : tuple (performance, cost, weight)
+
+    Returns
+    -------
+    cost : float
+        Minus infinity if it is not known without trying: where outcomes are missing, a longer
+        cascade may be judged on cheaper queries than its first LLM alone.
+    """
+    performance, cost, _ = outcomes
+    if order is None and np.isnan(performance + cost).any():
+        return -np.inf
+    orders = [(llm,) for llm in range(performance.shape[1])] if order is None else [order]
+    return min(_mean_cost_of_first(order, outcomes) for order in orders)
+
+
+def _mean_cost_of_first(order, outcomes):
+    share = observed_share(order, outcomes)
+    # Summed as in the search, so that both agree on a cost that is just within the budget.
+    return np.where(share > 0, share * outcomes[1][:, order[0]], 0.0).sum()
 
 
 def _means(order, performance, cost, share, passed):

@@ -1,5 +1,9 @@
 """The cosine classifier."""
 
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from skrouter._means import observed_mean
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -37,6 +41,12 @@ class CosineClassifierRouter(CosineRouter):
         Queries per step. None takes all at once.
     max_iter : int, default=10
         Number of epochs. Few: longer training learns the noise in the labels.
+    ties : {"share", "mean"}, default="share"
+        Which LLM is the best one where several are equally good, as without costs most are that
+        are right; the papers do not say. "share": they share the label equally. "mean": the one
+        of best mean utility is. That leaves less to learn: it lost less where routing gains
+        nothing (RouterBench rows at a trade-off of 0), and did worse on problems of
+        :func:`~skrouter.datasets.make_routing_problem`, on which it gains much.
     encoder : str or transformer, default="all-MiniLM-L6-v2"
         Turns text into embeddings: the name or path of a sentence-transformers model, a
         :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
@@ -72,9 +82,9 @@ class CosineClassifierRouter(CosineRouter):
     Notes
     -----
     Differences from the papers: the encoder is not trained along, but followed by a linear
-    projection of the standardised embedding. LLMs that are equally good share the label. An LLM
-    that was not observed on a query (NaN) takes no part in its softmax. `sample_weight` weighs
-    the loss. Training is in float64 on the CPU, as the network is small.
+    projection of the standardised embedding. An LLM that was not observed on a query (NaN) takes
+    no part in its softmax. `sample_weight` weighs the loss. Training is in float64 on the CPU, as
+    the network is small.
 
     References
     ----------
@@ -93,6 +103,11 @@ class CosineClassifierRouter(CosineRouter):
     array(['small', 'large'], dtype='<U5')
     """
 
+    _parameter_constraints = {
+        **CosineRouter._parameter_constraints,
+        "ties": [StrOptions({"share", "mean"})],
+    }
+
     def __init__(
         self,
         hidden_dim=64,
@@ -102,6 +117,7 @@ class CosineClassifierRouter(CosineRouter):
         weight_decay=0.01,
         batch_size=64,
         max_iter=10,
+        ties="share",
         encoder="all-MiniLM-L6-v2",
         cost_weight=0.02,
         llm_names=None,
@@ -113,6 +129,7 @@ class CosineClassifierRouter(CosineRouter):
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.ties = ties
         self.encoder = encoder
         self.cost_weight = cost_weight
         self.llm_names = llm_names
@@ -123,5 +140,28 @@ class CosineClassifierRouter(CosineRouter):
 
         from skrouter.nn.cosine import best_llm_loss
 
+        if self.ties == "mean":
+            utility = best_by_mean(utility, weight)
         utility = torch.tensor(utility)
         return lambda rows, logits, states: best_llm_loss(logits, utility[rows])
+
+
+def best_by_mean(utility, weight):
+    """Mark the best LLM of each query; among equals, the one of best mean utility.
+
+    Parameters
+    ----------
+    utility : ndarray of shape (n_queries, n_llms)
+        NaN where not observed.
+    weight : ndarray of shape (n_queries,)
+
+    Returns
+    -------
+    best : ndarray of shape (n_queries, n_llms)
+        1 for the best, 0 for others, NaN where not observed. LLMs of equal means are all best.
+    """
+    hidden = np.isnan(utility)
+    known = np.where(hidden, -np.inf, utility)
+    best = known == known.max(axis=1, keepdims=True)
+    mean = np.where(best, observed_mean(utility, weight), -np.inf)
+    return np.where(hidden, np.nan, mean == mean.max(axis=1, keepdims=True))

@@ -8,16 +8,19 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._base import BaseRouter
 from skrouter._target import routing_utility
 from skrouter.baselines._cascade_search import (
     all_orders,
+    least_cost,
+    observed_share,
     search_cascade,
     threshold_grid,
 )
 from skrouter.baselines._columns import ColumnRegressors
+from skrouter.metrics._score import mean_observed
 
 
 class CascadeOutcomes(NamedTuple):
@@ -111,9 +114,9 @@ class FrugalGPTRouter(BaseRouter):
     Notes
     -----
     `predict` gives the LLM whose answer is used. Of the calls before it, :meth:`predict_calls`,
-    :meth:`cascade_outcomes` and `score` know; whatever else takes the result of `predict`
-    (:func:`~skrouter.metrics.routing_score`, :func:`~skrouter.metrics.make_routing_scorer`)
-    charges the last call only and flatters a cascade.
+    :meth:`cascade_outcomes`, `score` and :func:`~skrouter.metrics.make_routing_scorer` know;
+    whatever is given the result of `predict` (:func:`~skrouter.metrics.routing_score`, the
+    displays) charges the last call only and flatters a cascade.
 
     The paper prunes the search by how often LLMs disagree and refines thresholds by
     interpolation; this one is exhaustive over a grid. Where outcomes are missing (NaN), estimates
@@ -258,12 +261,7 @@ class FrugalGPTRouter(BaseRouter):
             If the router was fitted with costs and they are missing here, or if the utility of
             the cascade is not known on any query.
         """
-        utility = self.cascade_outcomes(X, y, cost).utility
-        weight = _check_sample_weight(sample_weight, utility, ensure_non_negative=True)
-        known = ~np.isnan(utility)
-        if not weight[known].any():
-            raise ValueError("y holds no observed outcome for the called LLMs.")
-        return float(np.average(utility[known], weights=weight[known]))
+        return mean_observed(self.cascade_outcomes(X, y, cost).utility, sample_weight)
 
     def _check_parameters(self, X, text):
         if self.budget is not None and not self.uses_cost_:
@@ -288,16 +286,21 @@ class FrugalGPTRouter(BaseRouter):
         if not all(isinstance(value, Real) and value == value for value in self.thresholds):
             raise ValueError(f"thresholds must hold numbers, got {self.thresholds!r}.")
 
+    def _check_outcomes(self, target, utility, sample_weight):
+        outcomes, _ = self._read_table(target, sample_weight)
+        order = None if self.order is None else self._order_columns()
+        if order is not None and not observed_share(order, outcomes).any():
+            raise ValueError(
+                f"y has no query on which all of order={list(self.order)!r} were observed; name "
+                "LLMs that were."
+            )
+        if self.budget is not None and least_cost(order, outcomes) > self.budget:
+            raise self._budget_error()
+
     def _fit(self, data):
-        used = data.sample_weight > 0
-        X, weight = data.embeddings[used], data.sample_weight[used]
-        performance = data.target.performance[used]
-        cost = data.target.cost[used] if self.uses_cost_ else np.full(performance.shape, np.nan)
-        counts = self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None)
-        reported = counts or not np.isnan(cost).any()
-        if not reported:
-            # A missing cost that does not count is no reason to leave a query out.
-            cost = np.zeros_like(performance)
+        X = data.embeddings[data.sample_weight > 0]
+        outcomes, reported = self._read_table(data.target, data.sample_weight)
+        performance, _, weight = outcomes
         self.performance_model_ = self._estimate(X, performance, weight)
         estimates = self._estimate_out_of_fold(X, performance, weight)
         if self.thresholds is None:
@@ -306,24 +309,40 @@ class FrugalGPTRouter(BaseRouter):
             grids = [np.array([-np.inf])] * len(self.classes_)
         orders = all_orders(len(self.classes_), self.max_length)
         if self.order is not None:
-            names = self.classes_.tolist()
-            orders = [tuple(names.index(name) for name in self.order)]
+            orders = [self._order_columns()]
             given = () if self.thresholds is None else self.thresholds
             for llm, threshold in zip(orders[0], given, strict=False):
                 grids[llm] = np.array([threshold], dtype=float)
         limit = np.inf if self.budget is None else self.budget
-        outcomes = (performance, cost, weight)
         best = search_cascade(orders, outcomes, estimates, grids, self.cost_weight, limit)
         if not best.order:
-            raise ValueError(
-                f"No cascade has an observed mean cost within budget={self.budget!r}; raise it, or "
-                "leave it out."
-            )
+            raise self._budget_error()
         self._order = np.array(best.order)
         self.order_ = self.classes_[self._order].tolist()
         self.thresholds_ = np.array(best.thresholds)
         self.training_utility_ = best.utility
         self.training_cost_ = best.cost if reported else np.nan
+
+    def _read_table(self, target, weight):
+        """``(performance, cost, weight)`` of queries that count, and whether the cost is known."""
+        used = weight > 0
+        performance = target.performance[used]
+        cost = target.cost[used] if self.uses_cost_ else np.full(performance.shape, np.nan)
+        counts = self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None)
+        if counts or not np.isnan(cost).any():
+            return (performance, cost, weight[used]), True
+        # A missing cost that does not count is no reason to leave a query out.
+        return (performance, np.zeros_like(performance), weight[used]), False
+
+    def _order_columns(self):
+        names = self.classes_.tolist()
+        return tuple(names.index(name) for name in self.order)
+
+    def _budget_error(self):
+        return ValueError(
+            f"No cascade has an observed mean cost within budget={self.budget!r}; raise it, or "
+            "leave it out."
+        )
 
     def _estimate(self, X, performance, weight):
         return ColumnRegressors(lambda n_rows: Ridge(self.alpha), X, performance, weight)

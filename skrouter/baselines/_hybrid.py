@@ -166,17 +166,27 @@ class HybridLLMRouter(BaseRouter):
         if self.small is not None and self.small == self.large:
             raise ValueError(f"small and large are both {self.small!r}; name two LLMs.")
 
-    def _fit(self, data):
-        small, large = self._choose_two(data)
-        self.small_, self.large_ = self.classes_[[small, large]].tolist()
-        utility = data.utility[:, [small, large]]
-        performance = data.target.performance[:, [small, large]]
-        known = ~np.isnan(performance).any(axis=1) & (data.sample_weight > 0)
+    def _check_outcomes(self, target, utility, sample_weight):
+        small, large = self._choose_two(target, utility, sample_weight)
+        names = self.classes_.tolist()
+        performance, known = _of_both(target, sample_weight, small, large)
         if not known.any():
             raise ValueError(
-                f"y has no query on which both {self.small_!r} and {self.large_!r} were observed; "
-                "name two LLMs that were, as small and large."
+                f"y has no query on which both {names[small]!r} and {names[large]!r} were "
+                "observed; name two LLMs that were, as small and large."
             )
+        outside = known[:, None] & ((performance < 0) | (performance > 1))
+        if self.labels == "prob" and outside.any():
+            raise ValueError(
+                "labels='prob' reads performance as a probability in [0, 1], but y holds "
+                f"{performance[outside][0]}; scale it, or use 'det' or 'trans'."
+            )
+
+    def _fit(self, data):
+        small, large = self._choose_two(data.target, data.utility, data.sample_weight)
+        self.small_, self.large_ = self.classes_[[small, large]].tolist()
+        utility = data.utility[:, [small, large]]
+        performance, known = _of_both(data.target, data.sample_weight, small, large)
         X, utility, weight = data.embeddings[known], utility[known], data.sample_weight[known]
         labels = self._make_labels(performance[known], weight)
         self._small, self._large = small, large
@@ -185,11 +195,11 @@ class HybridLLMRouter(BaseRouter):
         if self.threshold is None:
             self.threshold_ = self._best_threshold(X, labels, utility, weight)
 
-    def _choose_two(self, data):
+    def _choose_two(self, target, utility, weight):
         """Columns of the small and of the large LLM."""
-        target, weight, names = data.target, data.sample_weight, self.classes_.tolist()
+        names = self.classes_.tolist()
         performance = observed_mean(target.performance, weight)
-        utility = observed_mean(data.utility, weight)
+        utility = observed_mean(utility, weight)
         if self.large is not None:
             large = names.index(self.large)
         else:
@@ -211,12 +221,6 @@ class HybridLLMRouter(BaseRouter):
         small, large = performance.T
         self.shift_ = 0.0
         if self.labels == "prob":
-            outside = (performance < 0) | (performance > 1)
-            if outside.any():
-                raise ValueError(
-                    "labels='prob' reads performance as a probability in [0, 1], but y holds "
-                    f"{performance[outside][0]}; scale it, or use 'det' or 'trans'."
-                )
             return 1 - (1 - small) * large
         if self.labels == "trans":
             self.shift_ = best_shift(large - small, weight)
@@ -292,6 +296,12 @@ def best_shift(gap, weight):
     share = np.array([np.average(gap <= shift, weights=weight) for shift in shifts])
     # Two labels drawn at random differ with probability 2 p (1 - p).
     return float(shifts[(share * (1 - share)).round(12).argmax()]) if len(shifts) else 0.0
+
+
+def _of_both(target, weight, small, large):
+    """Performance of the two LLMs, and on which queries both were observed and count."""
+    performance = target.performance[:, [small, large]]
+    return performance, ~np.isnan(performance).any(axis=1) & (weight > 0)
 
 
 def _probability(classifier, constant, X):

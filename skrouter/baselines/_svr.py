@@ -12,6 +12,12 @@ from skrouter.baselines._standardized import StandardizedTargets
 class _CenteredSVR(StandardizedTargets, SVR):
     """Support vector regression of standardised targets, with the mean corrected."""
 
+    def fit(self, X, y, sample_weight=None):
+        # libsvm is given a seed, which regression does not use. SVR has no parameter for it, and
+        # would draw it from numpy's global state.
+        self.random_state = 0
+        return super().fit(X, y, sample_weight)
+
 
 class SVRRouter(OutcomeRouter):
     r"""Predict the performance and cost of each LLM by support vector regression.

@@ -5,6 +5,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
@@ -131,6 +132,15 @@ def score_choices(target, llms, cost_weight, sample_weight=None):
     )
 
 
+def mean_observed(utility, sample_weight=None):
+    """Mean over the queries on which the utility is known; ValueError if there are none."""
+    weight = _check_sample_weight(sample_weight, utility, ensure_non_negative=True)
+    known = ~np.isnan(utility)
+    if not weight[known].any():
+        raise ValueError("y holds no observed outcome for the called LLMs.")
+    return float(np.average(utility[known], weights=weight[known]))
+
+
 def call_shares(llms, target):
     """The probability with which each LLM is called, shape (n_queries, n_llms)."""
     llms = np.asarray(llms)
@@ -182,8 +192,9 @@ def make_routing_scorer(cost_weight):
         the result of :func:`~skrouter.make_routing_target`, or, with ``cost_weight=0``, may be
         the performance matrix or the best LLM of each query. Columns follow the `classes_` of
         the estimator, by name where they have names. Queries whose chosen LLM has no observed
-        outcome are left out. `sample_weight` can be requested by ``set_score_request`` where
-        scikit-learn's metadata routing is enabled.
+        outcome are left out. A cascade, that is a router with `cascade_outcomes` (also within
+        pipelines and searches), is charged for all calls. `sample_weight` can be requested by
+        ``set_score_request`` where scikit-learn's metadata routing is enabled.
 
     Raises
     ------
@@ -213,6 +224,12 @@ class _RoutingScorer:
     def __call__(self, estimator, X, y, sample_weight=None):
         target = check_routing_target(y, known_llms=np.asarray(estimator.classes_))
         check_charged(target, self.cost_weight)
+        if self.cost_weight > 0:
+            router, X_seen = _last_step(estimator, X)
+            if hasattr(router, "cascade_outcomes"):
+                outcomes = router.cascade_outcomes(X_seen, y)
+                paid = outcomes.performance, outcomes.cost, self.cost_weight
+                return mean_observed(routing_utility(*paid), sample_weight)
         return score_choices(target, estimator.predict(X), self.cost_weight, sample_weight).utility
 
     def set_score_request(self, *, sample_weight):
@@ -237,3 +254,18 @@ class _RoutingScorer:
 
     def __repr__(self):
         return f"make_routing_scorer(cost_weight={self.cost_weight!r})"
+
+
+def _last_step(estimator, X):
+    """The router within fitted pipelines and searches, and what it is given there."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            *steps, (_, last) = estimator.steps
+            for _, step in steps:
+                if step not in (None, "passthrough"):
+                    X = step.transform(X)
+            estimator = last
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator, X
