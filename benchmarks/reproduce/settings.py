@@ -68,7 +68,7 @@ ROUTERS = {
         ],
     ),
     RADIAL: (
-        RadialRouterClassifier(device="cpu"),
+        RadialRouterClassifier(trade_off="fixed", device="cpu"),
         [{}, {"target_smoothing": 0.6}, {"learning_rate": 1e-3}, {"contrastive_weight": 1.0}],
     ),
 }
