@@ -326,7 +326,12 @@ def validated_gain(observed, expected, mean, weight, typical_cost_weight):
     if typical_cost_weight is not None:
         shares = torch.tensor(VALIDATED_SHARES)
         cost_weights, loss_weights = at_share(shares, typical_cost_weight)
-    measure = _measured_gain if not observed.isnan().any() else _modelled_gain
+    complete = ~observed.isnan().flatten(1).any(dim=1)
+    measure = _modelled_gain
+    if weight[complete].sum() >= weight.sum() / 2:
+        # Some gaps do not matter: the other queries are enough, and nothing has to be assumed.
+        measure = _measured_gain
+        observed, expected, weight = observed[complete], expected[complete], weight[complete]
     total = torch.zeros(2, dtype=weight.dtype, device=weight.device)
     for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
         utilities = (utility(part, cost_weight) for part in (observed, expected, mean))
@@ -336,7 +341,7 @@ def validated_gain(observed, expected, mean, weight, typical_cost_weight):
 
 
 def _measured_gain(observed, expected, mean, weight):
-    """Gain and error where all is observed: nothing has to be assumed."""
+    """Gain and error where all is observed."""
     chosen = _largest(expected)[:, None]
     constant = _largest(mean).expand_as(chosen)
     difference = (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)

@@ -25,7 +25,7 @@ def outcomes(seed=0, shown=1.0, one=False):
 
 
 def judge(observed, expected):
-    return validated_gain(observed, expected[..., None], LEVEL, WEIGHT, None)
+    return validated_gain(observed, expected[..., None], LEVEL, WEIGHT[: len(observed)], None)
 
 
 def test_with_all_outcomes_it_is_the_mean_difference():
@@ -35,6 +35,13 @@ def test_with_all_outcomes_it_is_the_mean_difference():
     difference = values[np.arange(N), TRUTH.argmax(1)] - values[:, 1]
     assert gain == pytest.approx(difference.mean())
     assert error == pytest.approx(difference.std() / np.sqrt(N), rel=1e-6)
+
+
+def test_queries_with_gaps_are_left_out_where_most_have_none():
+    observed = outcomes()
+    gain, _ = judge(observed[: N // 2], TRUTH[: N // 2])
+    observed[N // 2 :, 0] = torch.nan
+    assert judge(observed, TRUTH)[0] == pytest.approx(gain)
 
 
 @pytest.mark.parametrize("hidden", [{"shown": 0.5}, {"shown": 0.1}, {"one": True}])
