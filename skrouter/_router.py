@@ -475,6 +475,8 @@ class RadialRouterClassifier(
         from skrouter._radial_training import train
 
         self._versions = versions()
+        # What predictions depend on is that of training, whatever is set later.
+        self._trained_for, self._temperature = self.trade_off, self.target_temperature
         self._start_pool(data)
         trained = train(self, data, lambda n_epochs: self._announce_epochs(data, n_epochs))
         self._network, self._architecture = trained.network, trained.architecture
@@ -507,7 +509,7 @@ class RadialRouterClassifier(
 
     @property
     def _any_trade_off(self):
-        return self.trade_off == "any"
+        return getattr(self, "_trained_for", self.trade_off) == "any"
 
     def _check_predicts_outcomes(self):
         if not self._any_trade_off:
@@ -521,10 +523,6 @@ class RadialRouterClassifier(
         self._check_predicts_outcomes()
         outcomes = self._run("outcomes", embeddings)
         return PredictedOutcomes(outcomes[..., 0], outcomes[..., 1] if self.uses_cost_ else None)
-
-    @property
-    def _temperature(self):
-        return self.target_temperature
 
     def _utilities(self, embeddings, cost_weight):
         if self._any_trade_off:

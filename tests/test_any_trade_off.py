@@ -108,6 +108,14 @@ def test_fixed_knows_its_own_trade_off_only(numbers):
             call()
 
 
+def test_what_is_set_after_training_changes_nothing_until_the_next_fit(router, numbers):
+    X, _ = numbers
+    later = pickle.loads(pickle.dumps(router))
+    later.set_params(trade_off="fixed", target_temperature=5.0)
+    np.testing.assert_array_equal(later.predict_proba(X), router.predict_proba(X))
+    assert later.explain(X[:2]) == router.explain(X[:2])
+
+
 def test_where_nothing_can_be_learnt_every_trade_off_has_its_best_llm():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 8))
