@@ -70,7 +70,16 @@ class RoutingNetwork(nn.Module):
         return self.query_norm(self.query_projection((embeddings - self.center) / self.scale))
 
     def outcomes(self, embeddings):
-        """Expected outcomes alone; see :meth:`forward`."""
+        """Expected outcomes alone.
+
+        Parameters
+        ----------
+        embeddings : tensor of shape (n_queries, n_features)
+
+        Returns
+        -------
+        outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
+        """
         return self(embeddings)[0]
 
     def forward(self, embeddings):
