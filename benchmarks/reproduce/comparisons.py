@@ -52,33 +52,17 @@ def pool_latency(results, source):
 
 def below_single(by_average):
     """Which learned routers are below the best single LLM by more than the tolerance."""
-    cases = [
-        f"{name} (α={a}, {average}: {signed(value['difference'])})"
-        for average, rows in by_average.items()
-        for name, by_weight in rows.items()
-        for a, value in by_weight.items()
-        if value["difference"] < -TOLERANCE
-    ]
-    if not cases:
-        return f"None is more than {TOLERANCE:g} below it."
-    return f"More than {TOLERANCE:g} below it: {'; '.join(cases)}. All others are not."
+    cases = _where(by_average, lambda value: value["difference"] < -TOLERANCE)
+    return f"More than {TOLERANCE:g} below it: {cases}."
 
 
 def against_others(by_average):
     """Where the interval excludes 0, for and against RadialRouter."""
-    worse, better = [], []
-    for average, rows in by_average.items():
-        for name, by_weight in rows.items():
-            for a, value in by_weight.items():
-                case = f"{name} (α={a}, {average})"
-                if value["high"] < 0:
-                    worse.append(case)
-                elif value["low"] > 0:
-                    better.append(case)
+    worse = _where(by_average, lambda value: value["high"] < 0)
+    better = _where(by_average, lambda value: value["low"] > 0)
     return (
-        f"The interval lies below 0, so that RadialRouter is worse, against: {_list(worse)}. It "
-        f"lies above 0 against: {_list(better)}. Everywhere else these queries do not tell the two "
-        "apart."
+        f"The interval lies below 0, so that RadialRouter is worse, against: {worse}. It lies "
+        f"above 0 against: {better}. Everywhere else these queries do not tell the two apart."
     )
 
 
@@ -95,11 +79,12 @@ def against_backbones(by_average, latency):
             latency[RADIALFORMER][case] < latency[name][case] for case in latency[RADIALFORMER]
         )
         verdicts.append(
-            f"against {name} the score is higher in {higher} and lower in {lower} of {len(values)} "
-            f"cells with an interval that excludes 0, and the latency below is shorter in {faster} "
-            f"of {len(latency[name])} cases"
+            f"than {name} in {higher} of {len(values)} cells and lower in {lower}, and it is "
+            f"faster in {faster} of the {len(latency[name])} cases of the latencies below"
         )
-    return f"RadialFormer {'; '.join(verdicts)}."
+    return (
+        f"By intervals that exclude 0 the score with RadialFormer is higher {'; '.join(verdicts)}."
+    )
 
 
 def fastest(rows):
@@ -133,5 +118,12 @@ def interval(value):
     return f"{signed(value['difference'])} [{signed(value['low'])}, {signed(value['high'])}]"
 
 
-def _list(cases):
-    return "; ".join(cases) or "none"
+def _where(by_average, holds):
+    """The names, trade-offs and averages of the cells for which it holds, as text."""
+    cells = {}
+    for average, rows in by_average.items():
+        for name, by_weight in rows.items():
+            weights = [a for a, value in by_weight.items() if holds(value)]
+            if weights:
+                cells.setdefault(name, []).append(f"{average} α={', '.join(weights)}")
+    return "; ".join(f"{name} ({', '.join(where)})" for name, where in cells.items()) or "none"

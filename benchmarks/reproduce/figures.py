@@ -33,8 +33,9 @@ def draw(experiment, results, folder):
     for title, (name, picture) in pictures.items():
         figure = Figure(figsize=(8, 5), layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        picture(figure, experiment, results)
+        # Before the rest: labels are placed for the size that the axes then have.
         figure.suptitle(f"{title}\ntasks (test rows): {results['run']['tasks_text']}", fontsize=9)
+        picture(figure, experiment, results)
         canvas.print_figure(folder / name, dpi=110)
     return {title: name for title, (name, _) in pictures.items()}
 
@@ -53,7 +54,7 @@ def _trade_off(figure, experiment, results):
 
 def _cost_quality(figure, experiment, results):
     routers = [name for name in CURVE_ROUTERS if name != BEST_PER_TASK]
-    figure.set_size_inches(11, 5)
+    figure.set_size_inches(9, 6)
     display = CostQualityDisplay.from_predictions(
         experiment.performance,
         {name: _choices(experiment, name) for name in routers},
@@ -65,8 +66,8 @@ def _cost_quality(figure, experiment, results):
         hull=True,
     )
     _restyle(display)
-    # Beside the picture, where it covers no LLM.
-    display.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+    # At the top, between the oracle and the routers, there is no LLM.
+    display.ax_.legend(loc="upper right", ncols=2, fontsize="small")
 
 
 def _choices(experiment, name):

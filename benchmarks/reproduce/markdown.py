@@ -10,8 +10,10 @@ def markdown(heads, lines):
 
 
 def signed(value):
-    """Four digits with a sign; no minus before a zero."""
-    return f"{round(value, 4) + 0.0:+.4f}"
+    """Four digits with a sign; more where these would hide on which side of 0 a value is."""
+    if abs(value) < 1e-9:
+        return "+0.0000"
+    return f"{value:+.4f}" if round(value, 4) else f"{value:+.0e}"
 
 
 def bold(name):

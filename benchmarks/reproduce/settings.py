@@ -60,12 +60,7 @@ ROUTERS = {
     ),
     GRAPH: (
         baselines.GraphRouter(),
-        [
-            {},
-            {"learning_rate": 1e-3},
-            {"weight_decay": 1.0},
-            {"weight_decay": 1.0, "hidden_dim": 16},
-        ],
+        [{}, {"learning_rate": 1e-3}, {"hidden_dim": 16}, {"weight_decay": 1.0}],
     ),
     RADIAL: (
         RadialRouterClassifier(trade_off="fixed", device="cpu"),
@@ -119,7 +114,7 @@ CURVE_ROUTERS = (BEST_PER_TASK, "kNN", "ridge", "RouterDC", RADIAL)
 CURVE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 QUICK_CURVE = (0.0, 0.02, 0.1, 0.5)
 N_FOLDS = 3
-QUICK_ROWS = 800  # about as many train rows, and test rows, in a quick run
+QUICK_ROWS = 400  # at most so many train rows, and test rows, in a quick run
 LATENCY_BATCHES = (1, 256)
 
 
