@@ -4,6 +4,7 @@ import string
 
 import numpy as np
 import pytest
+from joblib.externals.loky import reusable_executor
 
 WORDS = """
 a all an and are as at be by can code compute count derivative do each equation essay explain find
@@ -21,6 +22,19 @@ def skrouter_home(tmp_path_factory):
         home = tmp_path_factory.mktemp("skrouter_home")
         patch.setenv("SKROUTER_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_idle_workers():
+    """Stop the processes of joblib after each module.
+
+    They are kept for the next search, and leave after five idle minutes. A search that begins just
+    then can wait for them for ever.
+    """
+    yield
+    executor = reusable_executor._executor
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
 
 
 def _vocabulary():
