@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 
 from skrouter.datasets import make_routing_problem
 
@@ -96,6 +97,44 @@ def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
     reproduce_paper.main(arguments)
     assert capsys.readouterr().out.startswith("[1/1] fit")
     assert (out / "results.json").read_bytes() == text
+
+
+def test_a_quick_run_takes_every_so_many_th_row(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from reproduce_paper import thinned
+
+    rows = np.arange(10)
+    frame = pd.DataFrame({"a": rows, "b": -rows})
+    data = Bunch(queries=rows, tasks=rows, performance=frame, cost=frame, llm_names=["a", "b"])
+    assert thinned(data, 10).queries.tolist() == rows.tolist()
+    few = thinned(data, 4)
+    assert few.queries.tolist() == few.tasks.tolist() == few.cost["a"].tolist() == [0, 3, 6, 9]
+    assert few.performance["b"].tolist() == [0, -3, -6, -9] and few.llm_names == ["a", "b"]
+
+
+def test_words_say_on_which_side_of_zero_an_interval_lies(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from reproduce import comparisons
+    from reproduce.markdown import signed
+
+    def value(difference, low, high):
+        return {"difference": difference, "low": low, "high": high}
+
+    rows = {
+        "kNN": {"0": value(-0.01, -0.02, -1e-5), "0.1": value(-0.01, -0.02, 0.0)},
+        "SVR": {"0": value(0.0, 0.0, 0.0), "0.1": value(0.01, 0.002, 0.03)},
+    }
+    text = comparisons.against_others({"micro": rows, "macro": rows})
+    assert "RadialRouter is worse, against: kNN (micro α=0, macro α=0)." in text
+    assert "above 0 against: SVR (micro α=0.1, macro α=0.1)." in text
+    assert "below it: kNN (micro α=0, 0.1)." in comparisons.below_single({"micro": rows})
+    assert comparisons.below_single({"micro": {"SVR": rows["SVR"]}}).endswith("below it: none.")
+    assert [signed(x) for x in (0.0, -1e-5, 0.25, -0.00004)] == [
+        "+0.0000",
+        "-1e-05",
+        "+0.2500",
+        "-4e-05",
+    ]
 
 
 def test_candidates_are_as_many_for_each_router_and_valid(monkeypatch):

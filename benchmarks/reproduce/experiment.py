@@ -254,7 +254,8 @@ class Experiment:
                 self.outcomes(theirs, cost_weight),
             )
         )
-        return Part("interval", {"ours": ours, "theirs": theirs, "macro": average == "macro"})
+        settings = {"ours": ours, "theirs": theirs, "macro": average == "macro"}
+        return Part("interval", settings | ({"n_resamples": 999} if self.quick else {}))
 
     def _head(self, parameters):
         return Part("head_latency", {"parameters": parameters, "n_repeats": self._n_repeats()})

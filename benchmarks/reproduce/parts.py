@@ -102,10 +102,11 @@ def told_task(data, router, parameters, cost_weight):
     return {"llms": [chosen[task] for task in data.tasks_test.tolist()]}
 
 
-def interval(data, ours, theirs, macro):
+def interval(data, ours, theirs, macro, n_resamples=9999):
     """Difference of mean utilities per test row, with its paired bootstrap interval."""
     groups = data.tasks_test if macro else None
-    return paired_bootstrap(ours, theirs, groups=groups, random_state=0)._asdict()
+    settings = {"groups": groups, "n_resamples": n_resamples, "random_state": 0}
+    return paired_bootstrap(ours, theirs, **settings)._asdict()
 
 
 def tsne(data, contrastive_weight, cost_weight):

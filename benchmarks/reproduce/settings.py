@@ -114,8 +114,8 @@ CURVE_ROUTERS = (BEST_PER_TASK, "kNN", "ridge", "RouterDC", RADIAL)
 CURVE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 QUICK_CURVE = (0.0, 0.02, 0.1, 0.5)
 N_FOLDS = 3
-QUICK_ROWS = 400  # at most so many train rows, and test rows, in a quick run
-LATENCY_BATCHES = (1, 256)
+QUICK_ROWS = 300  # at most so many train rows, and test rows, in a quick run
+LATENCY_BATCHES = (1, 64)
 
 
 def latency_pools(quick):
