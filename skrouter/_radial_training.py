@@ -151,20 +151,22 @@ class _Training:
         if not router.fine_tune_encoder:
             self.standardize()
         objective, schedule = self.objective(), self.schedule()
-        gains, n_epochs, curve = [], router.max_iter, []
+        gains, n_epochs, foretold, curve = [], router.max_iter, None, []
         # An encoder needs all threads there are; for the network alone see one_thread.
         threads = nullcontext() if router.fine_tune_encoder else one_thread()
         with threads, seeded(seed, self.device):
             if folds:
                 learners = [self.learner(rows) for rows, _ in folds]
                 held_out = [self.tensor(rows, torch.long) for _, rows in folds]
-                n_epochs, gains = cross_validate_epochs(
+                n_epochs, gains, foretold = cross_validate_epochs(
                     learners, self.queries, held_out, objective, schedule, self.report_validation
                 )
                 if not router.fit_intercept:
                     # An untrained network is then no constant choice to stay at.
                     n_epochs = n_epochs or router.max_iter
             self.final = self.learner(np.arange(len(weight)))
+            if foretold is not None:
+                self.final = self.final.distilled(foretold, router.distillation)
             on_epoch = announce(n_epochs)
             for loss in itertools.islice(
                 epochs(self.final, self.queries, objective, schedule), n_epochs

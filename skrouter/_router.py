@@ -104,6 +104,12 @@ class RadialRouterClassifier(
         Number of these neighbours by cosine similarity of the embeddings, the query itself
         included. At most the number of queries. It counts rows; `sample_weight` weighs their
         outcomes.
+    distillation : float, default=0.5
+        Share of a query's target that is what the networks of early stopping expected of it
+        that were not trained on it; without `early_stopping` there are none. Each of
+        them has learnt something else from chance, and a network that learns from all of them
+        has less of it (self-distillation; Furlanello et al., "Born-Again Neural Networks",
+        ICML 2018). 0 is the paper's training. Chosen on train rows: ``benchmarks/defaults.py``.
     contrastive_temperature : float, default=1.0
         Temperature of the cosine similarities in the contrastive loss.
     n_clusters : int, default=8
@@ -261,6 +267,7 @@ class RadialRouterClassifier(
         "kl_direction": [StrOptions({"forward", "reverse"})],
         "target_smoothing": [Interval(Real, 0, 1, closed="both")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "distillation": [Interval(Real, 0, 1, closed="both")],
         "contrastive_temperature": [Interval(Real, 0, None, closed="neither")],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "backbone": [StrOptions({"radial", "star", "transformer", "mlp"})],
@@ -297,6 +304,7 @@ class RadialRouterClassifier(
         kl_direction="reverse",
         target_smoothing=0.3,
         n_neighbors=20,
+        distillation=0.5,
         contrastive_temperature=1.0,
         n_clusters=8,
         backbone="radial",
@@ -330,6 +338,7 @@ class RadialRouterClassifier(
         self.kl_direction = kl_direction
         self.target_smoothing = target_smoothing
         self.n_neighbors = n_neighbors
+        self.distillation = distillation
         self.contrastive_temperature = contrastive_temperature
         self.n_clusters = n_clusters
         self.backbone = backbone

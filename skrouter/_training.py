@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import torch
 
+from skrouter._trade_offs import at_share, utility
+from skrouter._validation import validated_gain
 from skrouter.nn.losses import contrastive_loss, kl_loss, outcome_loss
 from skrouter.nn.network import RoutingNetwork
 
-_ONE_SIDED_99 = 2.326  # standard errors
-
-# Trade-offs at which the choice is validated, as shares: see `at_share`.
-VALIDATED_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+_ONE_SIDED_95 = 1.645  # standard errors
 
 # torch's generators and its number of threads are those of the whole process.
 _GLOBAL_STATE = threading.RLock()
@@ -60,24 +59,6 @@ class Objective(NamedTuple):
             contrast = contrastive_loss(states, clusters, self.contrastive_temperature)
             loss = loss + self.contrastive_weight * contrast
         return loss
-
-
-def at_share(share, typical_cost_weight):
-    """The trade-off at which costs count for a share of the utility, and the weight of its loss.
-
-    With ``alpha = typical * share / (1 - share)`` and the weight ``2 (1 - share)`` utilities weigh
-    as if they were ``2 ((1 - share) performance - share * typical * cost)``: all trade-offs, from
-    performance alone to cost alone, have losses of one scale, and a mean weight of 1.
-    """
-    rest = (1 - share).clip(min=0.05)
-    return typical_cost_weight * share / rest, 2 * rest
-
-
-def utility(outcomes, cost_weight):
-    """Utility of outcomes (n_queries, n_llms, 1 or 2): of performance alone, or less the cost."""
-    if outcomes.shape[-1] == 1:
-        return outcomes[..., 0]
-    return outcomes[..., 0] - cost_weight * outcomes[..., 1]
 
 
 class Schedule(NamedTuple):
@@ -179,6 +160,10 @@ class Learner(NamedTuple):
         """All that is trained."""
         return torch.nn.ModuleList([self.network, self.encoder] if self.encoder else [self.network])
 
+    def distilled(self, foretold, share):
+        """The learner with a share of what others expect in its target; gaps stay."""
+        return self._replace(target=torch.lerp(self.target, foretold, share))
+
 
 def epochs(learner, queries, objective, schedule):
     """Train a learner in place; yields the mean loss after each of `max_iter` epochs.
@@ -249,7 +234,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     objective : Objective
     schedule : Schedule
         Training ends after `n_iter_no_change` epochs without a larger gain that is above zero
-        with 99 % confidence.
+        with 95 % confidence.
     on_epoch : callable
         Called with the number of the epoch, its mean loss and its gain.
 
@@ -258,15 +243,19 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     n_epochs : int
         The most epochs whose gain is within one standard error of the largest: differences
         below that are chance, and the learning rate has come further down. 0 if no gain is
-        above zero with 99 % confidence (normal approximation, one-sided), so that nothing shows
+        above zero with 95 % confidence (normal approximation, one-sided), so that nothing shows
         that the router is better than the best constant choice.
     gains : list of float
+    foretold : tensor of shape (n_queries, n_llms, n_outcomes) or None
+        What the learners that were not trained on a query expected of it after that many
+        epochs. None if that is 0.
     """
     runs = [epochs(learner, queries, objective, schedule) for learner in learners]
     judged = torch.cat(held_out)
-    weight = queries.weight[judged]
+    fold = torch.repeat_interleave(torch.tensor([len(rows) for rows in held_out])).to(judged.device)
     batch_size = max(schedule.batch_size, 256)
     gains, best_epoch, best_gain, least = [], 0, 0.0, math.inf
+    n_epochs, foretold = 0, None
     for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
         with torch.no_grad():
             expected = torch.cat(
@@ -277,16 +266,22 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
                 ]
             )
         gain, error = validated_gain(
-            queries.outcomes[judged], expected, queries.mean, weight, objective.typical_cost_weight
+            queries.outcomes[judged],
+            expected,
+            queries.mean,
+            queries.weight[judged],
+            fold,
+            objective.typical_cost_weight,
         )
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
-        if gain > max(best_gain, _ONE_SIDED_99 * error):
+        if gain > max(best_gain, _ONE_SIDED_95 * error):
             best_epoch, best_gain, least = epoch, gain, gain - error
+        if gain >= least:
+            n_epochs, foretold = epoch, expected
         if epoch - best_epoch >= schedule.n_iter_no_change:
             break
-    good = [epoch for epoch, gain in enumerate(gains, start=1) if gain >= least]
-    return max(good, default=0), gains
+    return n_epochs, gains, None if foretold is None else foretold[judged.argsort()]
 
 
 class _Ramp:
@@ -301,100 +296,3 @@ class _Ramp:
             return (step + 1) / self.n_warm_up
         done = (step - self.n_warm_up) / max(1, self.n_steps - self.n_warm_up)
         return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def validated_gain(observed, expected, mean, weight, typical_cost_weight):
-    """Utility of what is called by expected outcomes, less that of the best constant choice.
-
-    Parameters
-    ----------
-    observed, expected : tensor of shape (n_queries, n_llms, n_outcomes)
-        NaN in `observed` where not observed.
-    mean : tensor of shape (n_llms, n_outcomes)
-        What the constant choice rests on.
-    weight : tensor of shape (n_queries,)
-    typical_cost_weight : float or None
-        The gain is the mean over several trade-offs around it, unless None.
-
-    Returns
-    -------
-    gain, error : float
-        The mean over the queries, and its standard error.
-    """
-    shares = torch.zeros(1)
-    cost_weights, loss_weights = shares, torch.ones(1)
-    if typical_cost_weight is not None:
-        shares = torch.tensor(VALIDATED_SHARES)
-        cost_weights, loss_weights = at_share(shares, typical_cost_weight)
-    complete = ~observed.isnan().flatten(1).any(dim=1)
-    measure = _modelled_gain
-    if weight[complete].sum() >= weight.sum() / 2:
-        # Some gaps do not matter: the other queries are enough, and nothing has to be assumed.
-        measure = _measured_gain
-        observed, expected, weight = observed[complete], expected[complete], weight[complete]
-    total = torch.zeros(2, dtype=weight.dtype, device=weight.device)
-    for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
-        utilities = (utility(part, cost_weight) for part in (observed, expected, mean))
-        total += loss_weight * torch.stack(measure(*utilities, weight))
-    # The errors at several trade-offs are those of the same queries: they add up.
-    return tuple((total / len(cost_weights)).tolist())
-
-
-def _measured_gain(observed, expected, mean, weight):
-    """Gain and error where all is observed."""
-    chosen = _largest(expected)[:, None]
-    constant = _largest(mean).expand_as(chosen)
-    difference = (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)
-    gain = (weight * difference).sum() / weight.sum()
-    error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
-    return gain, error
-
-
-def _modelled_gain(observed, expected, mean, weight):
-    """Gain and error where outcomes are missing, by a regression on all that was observed.
-
-    The chosen LLM was then observed on few queries only. But if an expectation that an LLM does
-    better on a query than on average, and than others do there, comes true by a share, then so
-    do the gains that it promises. The share is the slope of the observed deviations on the
-    expected ones; where outcomes do not depend on the query it is 0. The gain is taken for as
-    sure as the slope is positive: that of a gain itself cannot be had from so few outcomes.
-    """
-    level = mean.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
-    possible = level.isfinite()
-    deviation = torch.where(
-        possible, expected - level.where(possible, torch.zeros_like(level)), 0.0
-    )
-    # What all LLMs find hard or easy alike is no reason to choose.
-    deviation = deviation - deviation.sum(dim=1, keepdim=True) / possible.sum().clamp(min=1)
-    known = ~observed.isnan() & possible
-    x = torch.where(known, deviation, 0.0)
-    y = torch.where(known, observed - level.where(possible, torch.zeros_like(level)), 0.0)
-    cells = weight[:, None] * known
-    # The level of a query is taken out of the observed deviations as well, where there are several.
-    x = x - _known_mean(x, known)
-    y = y - _known_mean(y, known)
-    square = (cells * x.square()).sum().clamp(min=torch.finfo(x.dtype).tiny)
-    slope = (cells * x * y).sum() / square
-    slope_error = (cells * x * (y - slope * x)).square().sum().sqrt() / square
-    chosen = _largest(torch.where(possible, expected, -torch.inf))
-    constant = _largest(level)
-    rows = torch.arange(len(weight), device=weight.device)
-
-    def average(values):
-        return (weight * values).sum() / weight.sum()
-
-    between = average(level[chosen] - level[constant])
-    within = average(deviation[rows, chosen] - deviation[:, constant])
-    gain = between + slope * within
-    return gain, gain.abs() * slope_error / slope.clamp(min=torch.finfo(x.dtype).tiny)
-
-
-def _known_mean(values, known):
-    """Mean over the observed LLMs of queries that have several, else 0."""
-    count = known.sum(dim=1, keepdim=True)
-    return torch.where(count > 1, values.sum(dim=1, keepdim=True) / count.clamp(min=1), 0.0) * known
-
-
-def _largest(utility):
-    """The first of the largest; what is NaN is never called."""
-    return utility.nan_to_num(nan=-torch.inf, neginf=-torch.inf).argmax(dim=-1)

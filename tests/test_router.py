@@ -1,5 +1,6 @@
 """RadialRouterClassifier: learning, guarantees, and what it refuses."""
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -234,53 +235,53 @@ def test_contrastive_loss_draws_clusters_together():
     assert silhouette[1] > silhouette[0] + 0.03
 
 
+@pytest.fixture
+def learners(monkeypatch):
+    """The learners of all trainings to come."""
+    seen = []
+    original = training.epochs
+
+    def epochs(learner, *arguments):
+        seen.append(learner)
+        return original(learner, *arguments)
+
+    for module in (training, radial_training):
+        monkeypatch.setattr(module, "epochs", epochs)
+    return seen
+
+
 class TestTargetSmoothing:
     """Utilities are averaged with those of the nearest queries, before training."""
 
     X = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
     Y = np.array([[1.0, 0.0], [0.0, np.nan], [0.5, 1.0], [0.5, 0.0]])
 
-    def target(self, monkeypatch, sample_weight=None, **parameters):
+    def target(self, learners, sample_weight=None, **parameters):
         """What the network is trained towards."""
-        learners = self.spy(monkeypatch)
         router = RadialRouterClassifier(**{**SMALL, "n_neighbors": 2, **parameters})
         router.fit(self.X, self.Y, sample_weight=sample_weight)
         return learners[-1].target.numpy()[..., 0]
 
-    def spy(self, monkeypatch):
-        """The learners of all trainings to come."""
-        seen = []
-        original = training.epochs
-
-        def epochs(learner, *arguments):
-            seen.append(learner)
-            return original(learner, *arguments)
-
-        for module in (training, radial_training):
-            monkeypatch.setattr(module, "epochs", epochs)
-        return seen
-
-    def test_by_hand(self, monkeypatch):
+    def test_by_hand(self, learners):
         # Pairs (0, 1) and (2, 3) are each other's neighbours. Where there was a NaN, two others
         # are, of mean 0; it is filled with that and the mean of the LLM, 1/3.
         wanted = [[0.75, 0.0], [0.25, 1 / 6], [0.5, 0.75], [0.5, 0.25]]
-        target = self.target(monkeypatch, target_smoothing=0.5)
+        target = self.target(learners, target_smoothing=0.5)
         np.testing.assert_allclose(target, wanted, rtol=1e-6)
 
-    def test_neighbours_count_by_their_weight(self, monkeypatch):
-        target = self.target(monkeypatch, [1, 3, 1, 1], target_smoothing=1.0)
+    def test_neighbours_count_by_their_weight(self, learners):
+        target = self.target(learners, [1, 3, 1, 1], target_smoothing=1.0)
         np.testing.assert_allclose(target[0], [0.25, 0.0])
 
-    def test_zero_is_the_plain_target(self, monkeypatch):
-        np.testing.assert_array_equal(self.target(monkeypatch, target_smoothing=0.0), self.Y)
+    def test_zero_is_the_plain_target(self, learners):
+        np.testing.assert_array_equal(self.target(learners, target_smoothing=0.0), self.Y)
 
-    def test_more_neighbours_than_queries_are_all_queries(self, monkeypatch):
-        target = self.target(monkeypatch, target_smoothing=1.0, n_neighbors=50)
+    def test_more_neighbours_than_queries_are_all_queries(self, learners):
+        target = self.target(learners, target_smoothing=1.0, n_neighbors=50)
         np.testing.assert_allclose(target[0], [0.5, 1 / 3], rtol=1e-6)
 
-    def test_held_out_queries_are_not_among_the_neighbours(self, numbers, monkeypatch):
+    def test_held_out_queries_are_not_among_the_neighbours(self, numbers, learners):
         X, performance, _ = numbers
-        learners = self.spy(monkeypatch)
         router = RadialRouterClassifier(**{**SMALL, "early_stopping": True})
         router.fit(X, performance)
         *folds, whole = learners
@@ -292,6 +293,56 @@ class TestTargetSmoothing:
             )
             np.testing.assert_allclose(target, wanted, rtol=1e-6)
             assert not np.allclose(target, whole.target[rows])
+
+
+class TestDistillation:
+    """The last network learns from what those of the folds expect of queries they do not know."""
+
+    PARAMETERS = {**SMALL, "early_stopping": True, "max_iter": 20, "learning_rate": 3e-3}
+
+    def foretold(self, learners, n_queries):
+        everything = torch.arange(n_queries)
+        expected = None
+        for learner in learners:
+            with torch.no_grad():
+                outcomes = learner.network.eval()(learner.embed(everything))[0].numpy()
+            expected = np.zeros_like(outcomes) if expected is None else expected
+            unknown = np.setdiff1d(everything, learner.rows)
+            expected[unknown] = outcomes[unknown]
+        return expected
+
+    def test_target(self, numbers, learners):
+        X, performance, cost = numbers
+        performance = np.where(np.arange(len(X))[:, None] % 7 == [0, 1, 2], np.nan, performance)
+        router = RadialRouterClassifier(
+            **self.PARAMETERS, distillation=0.75, target_smoothing=0.0
+        ).fit(X, performance, cost=cost)
+        assert router.n_iter_ == 20
+        *folds, whole = learners
+        outcomes = np.stack([performance, np.broadcast_to(cost, performance.shape)], axis=-1)
+        wanted = 0.25 * outcomes + 0.75 * self.foretold(folds, len(X))
+        np.testing.assert_allclose(whole.target, wanted, rtol=1e-5)
+
+    def test_zero_is_the_plain_target(self, numbers, learners):
+        X, performance, _ = numbers
+        RadialRouterClassifier(**self.PARAMETERS, distillation=0.0, target_smoothing=0.0).fit(
+            X, performance
+        )
+        np.testing.assert_allclose(learners[-1].target[..., 0], performance, rtol=1e-6)
+
+    def test_the_seed_matters_less(self):
+        problem = make_routing_problem(400, random_state=0)
+        X = TfidfVectorizer().fit_transform(problem.queries).toarray()
+        differ = []
+        for share in (0.0, 0.8):
+            choices = [
+                RadialRouterClassifier(distillation=share, device="cpu", random_state=seed)
+                .fit(X[:300], problem.performance[:300], cost=problem.cost[:300])
+                .predict(X[300:])
+                for seed in range(4)
+            ]
+            differ.append(np.mean([a != b for a, b in itertools.combinations(choices, 2)]))
+        assert differ[1] < 0.8 * differ[0]
 
 
 def test_missing_outcomes_are_not_zeros(numbers):

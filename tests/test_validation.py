@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skrouter._training import VALIDATED_SHARES, at_share, validated_gain
+from skrouter._trade_offs import at_share
+from skrouter._validation import VALIDATED_SHARES, validated_gain
 
 rng = np.random.default_rng(0)
 N = 4000
@@ -13,6 +14,7 @@ LEVEL = torch.tensor([0.5, 0.6], dtype=torch.float64)[:, None]
 # The first LLM is better on one side by 0.3 than on average, the second on the other.
 TRUTH = torch.tensor(LEVEL.T.numpy() + 0.3 * SIDE[:, None] * [1, -1])
 WEIGHT = torch.ones(N, dtype=torch.float64)
+FOLD = torch.arange(N) % 4
 
 
 def outcomes(seed=0, shown=1.0, one=False):
@@ -25,7 +27,8 @@ def outcomes(seed=0, shown=1.0, one=False):
 
 
 def judge(observed, expected):
-    return validated_gain(observed, expected[..., None], LEVEL, WEIGHT[: len(observed)], None)
+    n = len(observed)
+    return validated_gain(observed, expected[..., None], LEVEL, WEIGHT[:n], FOLD[:n], None)
 
 
 def test_with_all_outcomes_it_is_the_mean_difference():
@@ -61,6 +64,13 @@ def test_expectations_that_do_not_come_true_promise_nothing(hidden):
     assert results[:, 0].mean() < 0
 
 
+def test_how_well_an_llm_did_in_the_other_folds_does_not_matter_where_outcomes_are_missing():
+    """A network learns it from the rest, where an LLM that did well in a fold did worse."""
+    observed = outcomes(shown=0.1)
+    shift = torch.tensor([[0.1, -0.1], [-0.2, 0.1], [0.0, 0.3], [0.1, 0.0]])[FOLD]
+    assert judge(observed, TRUTH + shift) == pytest.approx(judge(observed, TRUTH))
+
+
 def test_difficulty_that_all_llms_share_is_no_reason_to_choose():
     shared = LEVEL.T + torch.tensor(0.3 * SIDE)[:, None]
     random = np.random.default_rng(0)
@@ -83,7 +93,7 @@ def test_several_trade_offs_are_judged_together():
         values, promised, level = utilities
         chosen = values[torch.arange(N), promised.argmax(1)]
         total += importance * (chosen - values[:, level.argmax()]).mean()
-    gain, _ = validated_gain(observed, expected, mean, WEIGHT, typical)
+    gain, _ = validated_gain(observed, expected, mean, WEIGHT, FOLD, typical)
     assert gain == pytest.approx(float(total) / len(VALIDATED_SHARES))
 
 
@@ -91,5 +101,5 @@ def test_an_llm_that_was_never_observed_is_left_out():
     level = torch.cat([LEVEL, torch.full((1, 1), -torch.inf, dtype=torch.float64)])
     observed = torch.cat([outcomes(), torch.full((N, 1, 1), torch.nan, dtype=torch.float64)], 1)
     expected = torch.cat([TRUTH, torch.full((N, 1), -torch.inf, dtype=torch.float64)], 1)
-    gain, error = validated_gain(observed, expected[..., None], level, WEIGHT, None)
+    gain, error = validated_gain(observed, expected[..., None], level, WEIGHT, FOLD, None)
     assert gain == pytest.approx(0.25, abs=4 * error)

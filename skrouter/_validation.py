@@ -1,0 +1,118 @@
+"""What routing gains over the best constant choice, on queries held out in training."""
+
+import torch
+
+from skrouter._trade_offs import at_share, utility
+
+# Trade-offs at which the choice is validated, as shares: see `at_share`.
+VALIDATED_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+
+
+def validated_gain(observed, expected, mean, weight, fold, typical_cost_weight):
+    """Utility of what is called by expected outcomes, less that of the best constant choice.
+
+    Parameters
+    ----------
+    observed, expected : tensor of shape (n_queries, n_llms, n_outcomes)
+        NaN in `observed` where not observed.
+    mean : tensor of shape (n_llms, n_outcomes)
+        What the constant choice rests on.
+    weight : tensor of shape (n_queries,)
+    fold : tensor of int, shape (n_queries,)
+        Queries of the same fold have their expectations from the same network.
+    typical_cost_weight : float or None
+        The gain is the mean over several trade-offs around it, unless None.
+
+    Returns
+    -------
+    gain, error : float
+        The mean over the queries, and its standard error.
+    """
+    shares = torch.zeros(1)
+    cost_weights, loss_weights = shares, torch.ones(1)
+    if typical_cost_weight is not None:
+        shares = torch.tensor(VALIDATED_SHARES)
+        cost_weights, loss_weights = at_share(shares, typical_cost_weight)
+    ever = observed[:, mean[:, 0].isfinite()]  # of LLMs that were
+    complete = ~ever.isnan().flatten(1).any(dim=1)
+    measure = _modelled_gain
+    if weight[complete].sum() >= weight.sum() / 2:
+        # Some gaps do not matter: the other queries are enough, and nothing has to be assumed.
+        measure = _measured_gain
+        observed, expected = observed[complete], expected[complete]
+        weight, fold = weight[complete], fold[complete]
+    total = torch.zeros(2, dtype=weight.dtype, device=weight.device)
+    for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
+        utilities = (utility(part, cost_weight) for part in (observed, expected, mean))
+        total += loss_weight * torch.stack(measure(*utilities, weight, fold))
+    # The errors at several trade-offs are those of the same queries: they add up.
+    return tuple((total / len(cost_weights)).tolist())
+
+
+def _measured_gain(observed, expected, mean, weight, fold):
+    """Gain and error where all is observed."""
+    chosen = _largest(expected)[:, None]
+    constant = _largest(mean).expand_as(chosen)
+    difference = (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)
+    gain = (weight * difference).sum() / weight.sum()
+    error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
+    return gain, error
+
+
+def _modelled_gain(observed, expected, mean, weight, fold):
+    """Gain and error where outcomes are missing, by a regression on all that was observed.
+
+    The chosen LLM was then observed on few queries only. But if an expectation that an LLM does
+    better on a query than on others, and than other LLMs do there, comes true by a share, then so
+    do the gains that it promises. The share is the slope of the observed deviations on the
+    expected ones; where outcomes do not depend on the query it is 0. The gain is taken for as
+    sure as the slope is positive: that of a gain itself cannot be had from so few outcomes.
+
+    Deviations are from the mean of the LLM in the fold. An LLM that did well there by chance did
+    worse in the rest, which the network has learnt from: against the mean of all folds its
+    expectations would seem to fail.
+    """
+    level = mean.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    possible = level.isfinite()
+    level = torch.where(possible, level, 0.0)
+    deviation = torch.where(possible, expected, 0.0)
+    # What all LLMs find hard or easy alike is no reason to choose.
+    deviation = deviation - deviation.sum(dim=1, keepdim=True) / possible.sum().clamp(min=1)
+    known = ~observed.isnan() & possible
+    cells = weight[:, None] * known
+    x = torch.where(known, deviation, 0.0)
+    y = torch.where(known, observed - level, 0.0)
+    # The level of a query is taken out of the observed deviations as well, where there are several.
+    x, y = (_less_fold_mean(part - _known_mean(part, known), cells, fold) for part in (x, y))
+    square = (cells * x.square()).sum().clamp(min=torch.finfo(x.dtype).tiny)
+    slope = (cells * x * y).sum() / square
+    slope_error = (cells * x * (y - slope * x)).square().sum().sqrt() / square
+    deviation = _less_fold_mean(deviation, weight[:, None].expand_as(deviation), fold)
+    chosen = torch.where(possible, level + deviation, -torch.inf).argmax(dim=1)
+    constant = torch.where(possible, level, -torch.inf).argmax()
+    rows = torch.arange(len(weight), device=weight.device)
+
+    def average(values):
+        return (weight * values).sum() / weight.sum()
+
+    between = average(level[chosen] - level[constant])
+    within = average(deviation[rows, chosen] - deviation[:, constant])
+    return between + slope * within, within * slope_error
+
+
+def _less_fold_mean(values, cells, fold):
+    """Values less the mean, weighted by `cells`, of their column in their fold."""
+    member = torch.nn.functional.one_hot(fold).to(values.dtype)
+    mean = (member.T @ (cells * values)) / (member.T @ cells).clamp(min=torch.finfo(cells.dtype).tiny)
+    return values - mean[fold]
+
+
+def _known_mean(values, known):
+    """Mean over the observed LLMs of queries that have several, else 0."""
+    count = known.sum(dim=1, keepdim=True)
+    return torch.where(count > 1, values.sum(dim=1, keepdim=True) / count.clamp(min=1), 0.0) * known
+
+
+def _largest(utility):
+    """The first of the largest; what is NaN is never called."""
+    return utility.nan_to_num(nan=-torch.inf, neginf=-torch.inf).argmax(dim=-1)
