@@ -139,7 +139,7 @@ class RadialRouterClassifier(
         Whether to train the encoder along with the network, as the paper does. It needs text, a
         sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
         the fitted router.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=4e-3
         Largest learning rate of the network, in AdamW: up over the first tenth of the steps, then
         down a cosine that reaches zero after `max_iter` epochs, also where early stopping takes
         fewer.
@@ -156,7 +156,7 @@ class RadialRouterClassifier(
         router calls on queries that were held out in turn, over several trade-offs with
         ``trade_off="any"``. It then trains on all queries for
         the most epochs whose gain is within one standard error of the largest. If no gain over
-        the best single LLM is above zero with 99 % confidence, it stays at the best
+        the best single LLM is above zero with 95 % confidence, it stays at the best
         single LLM, untrained: better no router than one that does harm (without
         `fit_intercept` it cannot, and trains for `max_iter` epochs).
         It multiplies the time of `fit` by about ``1 / validation_fraction``; False trains for
@@ -165,7 +165,7 @@ class RadialRouterClassifier(
         Share of the queries held out at a time, at most 0.5. The default makes four folds; every
         query is judged once.
     n_iter_no_change : int, default=10
-        Epochs without a larger gain that is above zero with 99 % confidence, after which
+        Epochs without a larger gain that is above zero with 95 % confidence, after which
         cross-validation ends. Of effect only below `max_iter`.
     max_examples : int, default=5000
         At most so many training queries, drawn by lot, are kept as embeddings with their
@@ -314,7 +314,7 @@ class RadialRouterClassifier(
         dropout=0.3,
         fit_intercept=True,
         fine_tune_encoder=False,
-        learning_rate=2e-3,
+        learning_rate=4e-3,
         encoder_learning_rate=5e-5,
         weight_decay=0.01,
         batch_size=64,

@@ -75,7 +75,7 @@ def _modelled_gain(observed, expected, mean, weight, fold):
     level = mean.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
     possible = level.isfinite()
     level = torch.where(possible, level, 0.0)
-    deviation = torch.where(possible, expected, 0.0)
+    deviation = torch.where(possible, expected - level, 0.0)
     # What all LLMs find hard or easy alike is no reason to choose.
     deviation = deviation - deviation.sum(dim=1, keepdim=True) / possible.sum().clamp(min=1)
     known = ~observed.isnan() & possible

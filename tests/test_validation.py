@@ -71,6 +71,19 @@ def test_how_well_an_llm_did_in_the_other_folds_does_not_matter_where_outcomes_a
     assert judge(observed, TRUTH + shift) == pytest.approx(judge(observed, TRUTH))
 
 
+def test_llms_of_unequal_level_with_few_outcomes():
+    """The last is best on average, the first by 0.1 on every other query."""
+    mean = torch.tensor([0.5, 0.3, 0.7], dtype=torch.float64)
+    truth = mean + 0.15 * torch.tensor(SIDE)[:, None] * torch.tensor([1.0, 0.0, -1.0])
+    random = np.random.default_rng(0)
+    drawn = (random.random((N, 3)) < truth.numpy()).astype(float)
+    drawn[random.random((N, 3)) < 0.5] = np.nan
+    observed = torch.tensor(drawn)[..., None]
+    gain, error = validated_gain(observed, truth[..., None], mean[:, None], WEIGHT, FOLD, None)
+    assert gain == pytest.approx(0.05, abs=0.01)
+    assert gain > 5 * error
+
+
 def test_difficulty_that_all_llms_share_is_no_reason_to_choose():
     shared = LEVEL.T + torch.tensor(0.3 * SIDE)[:, None]
     random = np.random.default_rng(0)

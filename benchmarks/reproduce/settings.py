@@ -63,8 +63,8 @@ ROUTERS = {
         [{}, {"learning_rate": 1e-3}, {"hidden_dim": 16}, {"weight_decay": 1.0}],
     ),
     RADIAL: (
-        RadialRouterClassifier(trade_off="fixed", device="cpu"),
-        [{}, {"target_smoothing": 0.6}, {"learning_rate": 1e-3}, {"contrastive_weight": 1.0}],
+        RadialRouterClassifier(device="cpu"),
+        [{}, {"target_smoothing": 0.6}, {"distillation": 0.8}, {"learning_rate": 1e-3}],
     ),
 }
 HAS_GRAPH = find_spec("torch_geometric") is not None
@@ -76,6 +76,7 @@ COSINE_ROUTERS = ("CosineClassifier", "RouterDC")
 
 ALWAYS_TRAINED = {"early_stopping": False}
 BEST_LLM_ALONE = {
+    "trade_off": "fixed",
     "kl_direction": "forward",
     "target_temperature": 0.001,
     "target_smoothing": 0.0,
