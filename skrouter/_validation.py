@@ -97,7 +97,8 @@ def _modelled_gain(observed, expected, mean, weight, fold):
 
     between = average(level[chosen] - level[constant])
     within = average(deviation[rows, chosen] - deviation[:, constant])
-    return between + slope * within, within * slope_error
+    gain = between + slope * within
+    return gain, gain.abs() * slope_error / slope.clamp(min=torch.finfo(x.dtype).tiny)
 
 
 def _less_fold_mean(values, cells, fold):
