@@ -6,6 +6,9 @@ from sklearn.utils import gen_batches
 
 _ROWS_AT_ONCE = 1024  # bounds the memory: rows times neighbours times LLMs
 
+# An outcome that was not observed has only its neighbours to say what it might be, and takes more.
+_MORE_TO_FILL = 2
+
 
 def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
     """Average outcomes with those of the most similar queries, and fill in what is missing.
@@ -22,8 +25,8 @@ def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
         Weights in the means over neighbours.
     share : float
         Share of the neighbours' mean where an outcome was observed. 0 leaves the outcomes as they
-        are, gaps included. Otherwise these are filled with the mean over the neighbours and as
-        many typical queries: few neighbours are little evidence.
+        are, gaps included. Otherwise these are filled with the mean over twice as many neighbours
+        and as many typical queries: few neighbours are little evidence.
     n_neighbors : int
         The query itself included. At most the number of queries counts.
 
@@ -46,14 +49,19 @@ def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
         of_pattern = np.flatnonzero(pattern_of.reshape(-1) == position)
         values, weights = columns[np.ix_(known, of_pattern)], weight[known]
         typical = np.average(values, axis=0, weights=weights)
-        n_near = min(n_neighbors, len(values))
+        n_near = min(_MORE_TO_FILL * n_neighbors, len(values))
         neighbors = NearestNeighbors(n_neighbors=n_near, metric="cosine").fit(embeddings[known])
         for part in gen_batches(len(columns), _ROWS_AT_ONCE):
             near = neighbors.kneighbors(embeddings[part], return_distance=False)
-            shares = weights[near] / weights[near].sum(axis=1, keepdims=True)
-            mean = np.einsum("qn,qnc->qc", shares, values[near])
             own = columns[part][:, of_pattern]
-            filled = (mean + typical) / 2
-            blend = np.where(np.isnan(own), filled, own + share * (mean - own))
+            filled = (_mean(values, weights, near) + typical) / 2
+            blend = own + share * (_mean(values, weights, near[:, :n_neighbors]) - own)
+            blend = np.where(np.isnan(own), filled, blend)
             smooth[part.start : part.stop, of_pattern] = blend
     return smooth.reshape(outcomes.shape)
+
+
+def _mean(values, weights, near):
+    """Weighted means over the neighbours of each query, shape (n_queries, n_columns)."""
+    shares = weights[near] / weights[near].sum(axis=1, keepdims=True)
+    return np.einsum("qn,qnc->qc", shares, values[near])
