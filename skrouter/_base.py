@@ -264,7 +264,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         cost_weight, mask = self._read_request(X, cost_weight, allowed)
         values = self._utilities(self._read_queries(X), cost_weight)
-        return values if mask is None else restrict(values, mask)
+        return restrict(values, mask)
 
     def _read_request(self, X, cost_weight, allowed):
         if cost_weight is None:

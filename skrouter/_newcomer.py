@@ -42,7 +42,7 @@ class Newcomer(NamedTuple):
     cost_share : float
         Cost, relative to the mean of the others.
     list_price : float
-        Cost where it is the same for all queries, else NaN.
+        Cost where it is the same for all queries, or the others have none, else NaN.
     mean_cost : float
         Over the scored queries. NaN without costs.
     """
@@ -108,10 +108,12 @@ def learn_newcomer(states, predicted, performance, cost, limits):
     if cost is not None:
         known = ~np.isnan(cost)
         mean_cost = float(cost[known].mean())
-        if np.ptp(cost[known]) == 0:
+        of_others = _typical_cost(predicted.cost)[known].sum()
+        if np.ptp(cost[known]) == 0 or not of_others > 0:
+            # Nothing to be a multiple of where the others are free, or their costs unknown.
             list_price = mean_cost
         else:
-            share = float(cost[known].sum() / _typical_cost(predicted.cost)[known].sum())
+            share = float(cost[known].sum() / of_others)
     return Newcomer(states, weights, float(low), float(high), share, list_price, mean_cost)
 
 
@@ -150,4 +152,4 @@ def _typical_logit(performance, low, high):
 
 def _typical_cost(cost):
     known = np.isfinite(cost).all(axis=0)
-    return np.maximum(cost[:, known], 0.0).mean(axis=1)
+    return np.maximum(cost[:, known], 0.0).sum(axis=1) / max(known.sum(), 1)

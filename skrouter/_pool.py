@@ -163,6 +163,11 @@ class ChangingPool:
         factor, shift = self._cost_factor.copy(), self._cost_shift.copy()
         for name, value in cost.items():
             column, mean = self._columns[positions[name]], self.mean_cost_[positions[name]]
+            if relative and np.isnan(mean):
+                raise ValueError(
+                    f"The cost of {name!r} was never observed, so there is nothing to multiply by "
+                    f"{value!r}; pass its cost with relative=False."
+                )
             if relative:
                 factor[column], shift[column] = value * factor[column], value * shift[column]
             elif mean > 0:
@@ -180,7 +185,12 @@ class ChangingPool:
             return None
         trained = self._network.mean[:, 1].detach().cpu().numpy()
         means = np.append(trained, [newcomer.mean_cost for newcomer in self._newcomers])
-        return (self._cost_factor * means + self._cost_shift)[self._columns]
+        return self._present_cost(means)[self._columns]
+
+    def _present_cost(self, cost):
+        """Costs as of training at the prices of today. Those that were unknown may be known now."""
+        factor = self._cost_factor
+        return np.where(factor == 0, 0.0, factor * cost) + self._cost_shift
 
     def _predict_outcomes(self, embeddings):
         """Predicted outcomes of the LLMs in `classes_`."""
@@ -192,7 +202,7 @@ class ChangingPool:
             if cost is not None:
                 cost = np.column_stack([cost, *(new for _, new in added)])
         if cost is not None:
-            cost = (self._cost_factor * cost + self._cost_shift)[:, self._columns]
+            cost = self._present_cost(cost)[:, self._columns]
         return PredictedOutcomes(performance[:, self._columns], cost)
 
     def _check_new_name(self, name):

@@ -41,8 +41,8 @@ def check_allowed(allowed, llms, X):
     Parameters
     ----------
     allowed : sequence
-        Names of LLMs; or one such sequence per query; or a boolean array of shape
-        (n_queries, n_llms).
+        Names of LLMs; or one such sequence per query; or booleans of shape
+        (n_queries, n_llms), whose columns, in a DataFrame, are those of the pool in any order.
     llms : ndarray of shape (n_llms,)
         The pool.
     X : sequence
@@ -54,7 +54,7 @@ def check_allowed(allowed, llms, X):
     """
     if isinstance(allowed, str):
         raise ValueError(f"allowed is one string, {allowed!r}; pass a list of names.")
-    mask = _as_booleans(allowed)
+    mask = _as_booleans(allowed, llms)
     if mask is not None:
         if mask.shape != (_num_samples(X), len(llms)):
             raise ValueError(
@@ -64,7 +64,7 @@ def check_allowed(allowed, llms, X):
     else:
         entries = list(allowed)
         # Names are strings or integers, so anything else is the list of one query.
-        one_list = all(isinstance(entry, str | Real) for entry in entries)
+        one_list = all(_is_name(entry) for entry in entries)
         lists = [entries] if one_list else entries
         if not one_list and len(lists) != _num_samples(X):
             raise ValueError(
@@ -80,37 +80,63 @@ def check_allowed(allowed, llms, X):
 
 
 def restrict(values, mask):
-    """Values with minus infinity for LLMs that may not be called.
+    """Values with minus infinity for LLMs that may not be called; a mask of None allows all.
 
     Raises
     ------
     ValueError
         If none of the LLMs that the router would call on a query is left.
     """
-    values = np.where(mask, values, -np.inf)
+    if mask is not None:
+        values = np.where(mask, values, -np.inf)
     stuck = np.flatnonzero(np.isneginf(values).all(axis=1))
     if stuck.size:
+        where = f"on {stuck.size} query(s), first {stuck[:5].tolist()}"
         raise ValueError(
-            f"allowed leaves none of the LLMs that this router can call on {stuck.size} "
-            f"query(s), first {stuck[:5].tolist()}."
+            f"This router knows the performance of no LLM, or the cost of none, {where}; with "
+            "costs that were never observed only cost_weight=0 can be asked for."
+            if mask is None
+            else f"allowed leaves none of the LLMs that this router can call {where}."
         )
     return values
 
 
-def _as_booleans(allowed):
+def _as_booleans(allowed, llms):
     """The array, if it is one of booleans; None if it is not."""
+    columns = getattr(allowed, "columns", None)
+    if columns is not None:
+        if sorted(map(str, columns)) != sorted(map(str, llms.tolist())):
+            raise ValueError(
+                f"The columns of allowed are {list(columns)}, but the pool is {llms.tolist()}."
+            )
+        by_name = dict(zip(map(str, columns), columns, strict=True))
+        allowed = allowed[[by_name[str(name)] for name in llms.tolist()]]
     try:
         array = np.asarray(allowed)
     except ValueError:  # lists of unlike lengths: names
         return None
+    # Nullable booleans come as objects.
+    if array.dtype.kind == "O" and array.ndim == 2 and all(map(_is_bool, array.flat)):
+        array = array.astype(bool)
+    if columns is not None and array.dtype.kind != "b":
+        raise ValueError("allowed is a DataFrame; it must hold True and False, and nothing else.")
     return array if array.dtype.kind == "b" else None
+
+
+def _is_bool(entry):
+    return isinstance(entry, bool | np.bool_)
+
+
+def _is_name(entry):
+    return isinstance(entry, str | Real) and not _is_bool(entry)
 
 
 def _members(names, llms, allowed):
     if isinstance(names, str | Real):
         raise ValueError(f"allowed mixes names and lists of names, got {allowed!r}.")
     names, pool = list(names), llms.tolist()
-    strange = [name for name in names if name not in pool]
+    # True is no name, though it equals 1.
+    strange = [name for name in names if not _is_name(name) or name not in pool]
     if strange:
         raise ValueError(f"allowed names {strange[:5]}, which are not in the pool {pool}.")
     return np.isin(llms, names) if names else np.zeros(len(llms), dtype=bool)

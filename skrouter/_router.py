@@ -448,9 +448,7 @@ class RadialRouterClassifier(
         cost_weight, mask = self._read_request(X, cost_weight, allowed)
         embeddings = self._read_queries(X)
         outcomes = self._predict_outcomes(embeddings)
-        utility = expected_utility(outcomes, cost_weight)
-        if mask is not None:
-            utility = restrict(utility, mask)
+        utility = restrict(expected_utility(outcomes, cost_weight), mask)
         return explain(
             self.classes_.tolist(),
             outcomes,

@@ -243,6 +243,8 @@ def _one_hot(labels, llm_names, known_llms):
         missing = [label is None or is_scalar_nan(label) or is_pandas_na(label) for label in labels]
         if any(missing):
             raise ValueError(f"y holds labels, and the one at {missing.index(True)} is missing.")
+        if all(isinstance(label, str) for label in labels):
+            labels = labels.astype(np.str_)  # as in a plain list of them
     else:
         assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)

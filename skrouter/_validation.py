@@ -104,7 +104,9 @@ def _modelled_gain(observed, expected, mean, weight, fold):
 def _less_fold_mean(values, cells, fold):
     """Values less the mean, weighted by `cells`, of their column in their fold."""
     member = torch.nn.functional.one_hot(fold).to(values.dtype)
-    mean = (member.T @ (cells * values)) / (member.T @ cells).clamp(min=torch.finfo(cells.dtype).tiny)
+    mean = (member.T @ (cells * values)) / (member.T @ cells).clamp(
+        min=torch.finfo(cells.dtype).tiny
+    )
     return values - mean[fold]
 
 

@@ -207,3 +207,27 @@ def test_the_last_llm_stays(router):
     router.remove_llm("a").remove_llm("b")
     with pytest.raises(ValueError, match="'c' is the only LLM of the pool"):
         router.remove_llm("c")
+
+
+QUICK = {"early_stopping": False, "max_iter": 1, "device": "cpu", "random_state": 0}
+
+
+def test_a_price_may_become_known(numbers):
+    X, performance = numbers
+    cost = np.tile(COST, (len(X), 1))
+    cost[:, 1] = np.nan
+    router = RadialRouterClassifier(cost_weight=0.0, llm_names=NAMES, **QUICK)
+    router.fit(X, performance[:, :3], cost=cost)
+    with pytest.raises(ValueError, match="never observed"):
+        router.update_cost({"b": 2.0}, relative=True)
+    router.update_cost({"b": 3.0})
+    assert router.mean_cost_[1] == 3.0
+    np.testing.assert_array_equal(router.predict_outcomes(X).cost[:, 1], 3.0)
+
+
+def test_an_llm_that_costs_can_join_free_ones(numbers):
+    X, performance = numbers
+    router = RadialRouterClassifier(llm_names=NAMES, **QUICK)
+    router.fit(X, performance[:, :3], cost=[0.0, 0.0, 0.0])
+    router.add_llm("d", performance[:, 3], X[:, 0] ** 2, X)
+    np.testing.assert_allclose(router.predict_outcomes(X).cost[:, 3], np.mean(X[:, 0] ** 2))

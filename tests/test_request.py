@@ -1,6 +1,7 @@
 """What may be asked of one prediction: another trade-off, and the LLMs that may be called."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skrouter.baselines import (
@@ -182,3 +183,48 @@ def test_pipelines_pass_it_on(numbers):
     X, performance = numbers
     pipeline = make_pipeline(StandardScaler(), KNNRouter(llm_names=NAMES)).fit(X, performance)
     assert set(pipeline.predict(X, allowed=["b"])) == {"b"}
+
+
+def only(name, n, dtype):
+    """Booleans that allow one LLM, by column name, the columns in another order."""
+    frame = pd.DataFrame([[other == name for other in NAMES[::-1]]] * n, columns=NAMES[::-1])
+    return frame.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", object])
+def test_booleans_in_a_frame_are_matched_by_name(linear, numbers, dtype):
+    X, _ = numbers
+    assert set(linear.predict(X, allowed=only("a", len(X), dtype))) == {"a"}
+
+
+def test_booleans_as_objects_are_booleans(numbers):
+    X, performance = numbers
+    router = LinearRouter().fit(X, performance, cost=COST)
+    allowed = np.array([[True, False, False]] * len(X), dtype=object)
+    assert set(router.predict(X, cost_weight=0, allowed=allowed)) == {0}
+
+
+def test_a_frame_of_other_llms_or_of_more_than_booleans_is_refused(linear, numbers):
+    X, _ = numbers
+    frame = only("a", len(X), "boolean")
+    with pytest.raises(ValueError, match="columns of allowed"):
+        linear.predict(X, allowed=frame.rename(columns={"a": "z"}))
+    frame.iloc[0, 0] = pd.NA
+    with pytest.raises(ValueError, match="True and False"):
+        linear.predict(X, allowed=frame)
+
+
+def test_a_boolean_is_no_name(numbers):
+    X, performance = numbers
+    router = LinearRouter().fit(X, performance, cost=COST)
+    with pytest.raises(ValueError, match="allowed"):
+        router.predict(X[:1], allowed=[[True, 2]])
+
+
+def test_where_no_cost_is_known_no_cost_can_be_charged(numbers):
+    X, performance = numbers
+    router = LinearRouter(cost_weight=0.0).fit(X, performance, cost=np.full((len(X), 3), np.nan))
+    assert set(router.predict(X)) <= {0, 1, 2}
+    for method in (router.predict, router.predict_proba):
+        with pytest.raises(ValueError, match="cost_weight=0"):
+            method(X, cost_weight=0.1)

@@ -283,6 +283,11 @@ def test_labels_are_one_hot_performance(labels):
     assert target.cost is None
 
 
+def test_string_labels_of_a_frame_are_names_like_any_others():
+    labels = pd.Series(["small", "large", "small"], dtype=object)
+    assert check_routing_target(labels).llm_names.dtype.kind == "U"
+
+
 def test_integer_labels_keep_their_type():
     target = check_routing_target([7, 3, 7])
     assert target.llm_names.tolist() == [3, 7]

@@ -225,7 +225,7 @@ class BestPerTaskRouter(BaseRouter):
         check_is_fitted(self)
         cost_weight, mask = self._read_request(X, cost_weight, allowed)
         values = self._utilities(_check_tasks(tasks, self._read_queries(X)), cost_weight)
-        return values if mask is None else restrict(values, mask)
+        return restrict(values, mask)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
