@@ -77,8 +77,8 @@ plt.show()
 # Queries of which it is not sure
 # -------------------------------
 #
-# The margin is what the LLM that is called is expected to be ahead of the next one. The more margin is
-# asked for, the more queries go to the fallback: performance rises, and so does the cost. By the
+# The margin is what the LLM that is called is expected to be ahead of the next one. The more margin
+# is asked for, the more queries go to the fallback: performance rises, and so does the cost. By the
 # score, here at the trade-off of the router, a fallback as dear as this one does not pay: it is an
 # insurance against what the router does not know, not a way to a better score.
 

@@ -264,7 +264,8 @@ class TestTargetSmoothing:
 
     def test_by_hand(self, learners):
         # Pairs (0, 1) and (2, 3) are each other's neighbours. Where there was a NaN, all three
-        # others are among the twice as many that fill it: half their mean, 1/3, half that of the LLM.
+        # others are among the twice as many that fill it: half of their mean, 1/3, and half of
+        # that of the LLM.
         wanted = [[0.75, 0.0], [0.25, 1 / 3], [0.5, 0.75], [0.5, 0.25]]
         target = self.target(learners, target_smoothing=0.5)
         np.testing.assert_allclose(target, wanted, rtol=1e-6)
