@@ -91,6 +91,5 @@ for margin in (0.0, 0.01, 0.02, 0.05, 0.1):
     called = guarded.predict(data.queries[test])[:, None] == np.array(data.llm_names)
     performance, paid = expected[called].mean(), cost[called].mean()
     share = guarded.abstains(data.queries[test]).mean()
-    print(
-        f"{margin:10} {share:10.1%} {performance:12.3f} {paid:6.2f} {performance - 0.05 * paid:7.3f}"
-    )
+    score = performance - 0.05 * paid
+    print(f"{margin:10} {share:10.1%} {performance:12.3f} {paid:6.2f} {score:7.3f}")
