@@ -64,7 +64,7 @@ ROUTERS = {
     ),
     RADIAL: (
         RadialRouterClassifier(device="cpu"),
-        [{}, {"target_smoothing": 0.6}, {"distillation": 0.8}, {"learning_rate": 1e-3}],
+        [{}, {"target_smoothing": 0.6}, {"learning_rate": 1e-3}, {"contrastive_weight": 1.0}],
     ),
 }
 HAS_GRAPH = find_spec("torch_geometric") is not None
