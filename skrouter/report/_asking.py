@@ -9,8 +9,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, check_array
 
+from skrouter._chat_formatter import takes_chats
 from skrouter._encoder import SentenceEncoder
-from skrouter._text import check_queries, is_text
+from skrouter._text import check_queries, is_text, query_texts
 
 
 class AskedRouter:
@@ -25,8 +26,13 @@ class AskedRouter:
     Attributes
     ----------
     core : classifier
+    inner : classifier
+        What a core such as :class:`~skrouter.FallbackRouter` has fitted, its `router_`; else the
+        core itself. It knows costs, trade-offs and embeddings, the core how to be asked.
     own_cost_weight : float or None
-        None for a classifier that has none.
+        Where the core chooses if it is told no trade-off. None for a classifier that has none.
+    uses_cost : bool or None
+        Whether it was fitted with costs. None for a classifier that does not say.
     """
 
     def __init__(self, router):
@@ -44,12 +50,19 @@ class AskedRouter:
                 "before it is reported on."
             )
         self.classes = np.asarray(self.router.classes_)
-        self.own_cost_weight = getattr(self.core, "cost_weight", None)
+        self.inner = self.core
+        while hasattr(self.inner, "router_"):
+            self.inner = self.inner.router_
+        own = getattr(self.inner, "cost_weight", None)
+        # A core that holds its router at a trade-off does not ask it for its own.
+        self.own_cost_weight = getattr(self.core, "cost_weight_", own)
+        self.uses_cost = getattr(self.inner, "uses_cost_", None)
         self.name = type(self.core).__name__
 
     def any_trade_off(self):
         """Whether it can be asked at another trade-off than its own."""
-        return getattr(self.core, "_any_trade_off", False) and self.core.uses_cost_
+        told = "cost_weight" in signature(self.core.predict).parameters
+        return told and bool(self.uses_cost) and getattr(self.inner, "_any_trade_off", False)
 
     def choose(self, X, cost_weight, tasks):
         """Choices at the trade-off where it can be asked for, and the seconds they took."""
@@ -81,11 +94,13 @@ class AskedRouter:
         """
         parts = [X] if X_fit is X else [X_fit, X]
         seen = [self.seen_by_core(part) for part in parts]
-        if getattr(self.core, "_looks_at_queries", False):
-            embeddings = [self.core._read_queries(part) for part in seen]
+        if getattr(self.inner, "_looks_at_queries", False):
+            embeddings = [self.inner._read_queries(part) for part in seen]
         elif is_text(X) and (is_text(seen[0]) or issparse(seen[0])):
             texts = [check_queries(part) for part in parts]
             encoder = SentenceEncoder(encoder) if isinstance(encoder, str) else clone(encoder)
+            if not takes_chats(encoder):
+                texts = [query_texts(part) for part in texts]
             encoder.fit(texts[0])
             embeddings = [check_array(encoder.transform(part)) for part in texts]
         else:
@@ -94,4 +109,4 @@ class AskedRouter:
 
     def caches_embeddings(self):
         """Whether the encoder keeps embeddings, so that times can look better than they are."""
-        return getattr(getattr(self.core, "encoder_", None), "cache", None) is not None
+        return getattr(getattr(self.inner, "encoder_", None), "cache", None) is not None

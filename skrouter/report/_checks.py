@@ -13,7 +13,7 @@ def read_trade_off(asked, target, cost_weight):
     """The trade-off asked for, else the router's own; 0 where nothing was ever charged."""
     if cost_weight is None:
         cost_weight = asked.own_cost_weight
-        if target.cost is None and not getattr(asked.core, "uses_cost_", False):
+        if target.cost is None and not asked.uses_cost:
             cost_weight = 0.0
         elif cost_weight is None:
             raise ValueError(

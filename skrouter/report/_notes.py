@@ -42,7 +42,7 @@ def write_notes(
     if n_dropped:
         notes.append(f"{n_dropped} queries without any observed outcome were left out.")
     own = asked.own_cost_weight
-    if not getattr(asked.core, "uses_cost_", True):
+    if asked.uses_cost is False:
         if cost_weight > 0:
             notes.append("The router was fitted without costs, and is judged with them.")
     elif own is not None and cost_weight != own and not asked.any_trade_off():

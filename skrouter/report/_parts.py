@@ -4,6 +4,7 @@ import numpy as np
 
 from skrouter._means import observed_mean
 from skrouter._target import routing_utility
+from skrouter._text import query_texts
 from skrouter.metrics._reliability import mean_squared_difference, reliability_bins
 from skrouter.report._received import Received, compare, mean_known, receive
 from skrouter.report._references import KNN, ORACLE, PER_TASK, SINGLE, best_single
@@ -49,7 +50,7 @@ def compare_costs(target, ours, constants, always, settings):
     for llm in set(constants.values()):
         other = always(llm)
         by_llm[llm] = Savings(
-            llm.item(),
+            llm,
             mean_known(np.where(np.isnan(ours.cost), np.nan, other.cost)),
             compare(other.cost, ours.cost, **settings),
             compare(ours.performance, other.performance, **settings),
@@ -89,10 +90,13 @@ def calibrate(asked, X, target, train):
 
 
 def n_shared_rows(rows_train, rows):
-    """Number of held-out queries, texts or embeddings, that are also training queries."""
+    """Number of held-out queries, texts, chats or embeddings, that are also training queries."""
 
     def keys(rows):
-        return rows if isinstance(rows, list) else [row.tobytes() for row in rows]
+        if isinstance(rows, list):
+            # All turns: which of them the router reads is not known here.
+            return query_texts(rows, turns="all")
+        return [row.tobytes() for row in rows]
 
     seen = set(keys(rows_train))
     return sum(key in seen for key in keys(rows))

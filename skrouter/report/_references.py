@@ -22,7 +22,7 @@ def best_single(target, cost_weight):
     case that every LLM was observed.
     """
     utility = routing_utility(target.performance, target.cost, cost_weight)
-    return target.llm_names[observed_mean(utility, np.ones(len(utility))).argmax()]
+    return target.llm_names.tolist()[observed_mean(utility, np.ones(len(utility))).argmax()]
 
 
 def trained_choices(X_train, train, X, *, cost_weight, tasks_train=None, tasks=None):

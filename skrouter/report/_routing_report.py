@@ -43,7 +43,7 @@ from skrouter.report._verdict import survives_one_more, worst_loss, write_verdic
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "router_cost": [Interval(Real, 0, None, closed="left")],
         "cv": [Interval(Integral, 2, None, closed="left")],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
+        "n_resamples": [Interval(Integral, 2, None, closed="left")],
         "encoder": [str, HasMethods(["fit", "transform"])],
         "random_state": ["random_state"],
     },
@@ -111,7 +111,8 @@ def routing_report(
     cv : int, default=5
         Number of folds where something is cross-fitted on the held-out rows; at most their number.
     n_resamples : int, default=9999
-        Resamples of each interval, as for :func:`~skrouter.metrics.paired_bootstrap`.
+        Resamples of each interval, at least 2, as for
+        :func:`~skrouter.metrics.paired_bootstrap`.
     encoder : str or transformer, default="all-MiniLM-L6-v2"
         Makes embeddings of text for kNN and the signal where the router has none, as
         :class:`~skrouter.baselines.KNNRouter` takes it. Else the router's own are used.
@@ -239,7 +240,7 @@ def routing_report(
     def sure(name):
         """Whether the router beats a reference, and would with one more query."""
         theirs = received[name].utility
-        most = worst_loss(utility, theirs, np.isin(asked.classes, called))
+        most = worst_loss(utility, theirs, np.isin(asked.classes, called), own.utility)
         most += cost_weight * router_cost
         return differences[name].low > 0 and survives_one_more(
             ours.utility, theirs, most, **settings
@@ -260,7 +261,7 @@ def routing_report(
         n_queries=n_queries,
         cost_weight=float(cost_weight),
         confidence_level=confidence_level,
-        best_single_llm=single.item(),
+        best_single_llm=single,
         scores={name: part.score() for name, part in received.items()},
         differences=differences,
         realised=realised_shares(received),

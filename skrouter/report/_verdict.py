@@ -28,8 +28,10 @@ def survives_one_more(router, reference, most, **settings):
     return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
 
 
-def worst_loss(utility, reference, called):
-    """The most that a called LLM lost against a reference, on any query.
+def worst_loss(utility, reference, called, received):
+    """The most that a called LLM, or the router itself, lost against a reference on any query.
+
+    A cascade can lose more than the LLM whose answer it uses, as it pays for those before, too.
 
     Parameters
     ----------
@@ -37,8 +39,10 @@ def worst_loss(utility, reference, called):
     reference : ndarray of shape (n_queries,)
         Utility that the reference received.
     called : ndarray of bool, shape (n_llms,)
+    received : ndarray of shape (n_queries,)
+        Utility that the router received, without what it costs itself.
     """
-    loss = reference[:, None] - utility[:, called]
+    loss = reference[:, None] - np.column_stack([utility[:, called], received])
     return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
 
 
