@@ -9,13 +9,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._abstention import keep_neighbors, leave_only, margin, similarity
-from skrouter._base import all_or_nothing, as_decision
+from skrouter._base import BaseRouter, all_or_nothing, as_decision
 from skrouter._means import observed_mean
 from skrouter._request import restrict
 from skrouter._target import check_routing_target
+from skrouter._text import check_queries, is_text
 from skrouter.metrics._score import score_choices
 
 
@@ -67,7 +68,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     fallback_ : str or int
         Name of the fallback.
     classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
+        Names of the LLMs, those of `router_` also after its pool was changed.
     neighbors_ : NearestNeighbors
         The training embeddings, in single precision, if `min_similarity` is set.
     n_features_in_ : int
@@ -148,13 +149,16 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If both criteria are None, the fallback is not in the pool, similarity is asked of a
-            router that does not look at the queries, or the router refuses the input. It is
-            raised before any work is done, and what was fitted before stays.
+            router that does not look at the queries, lengths differ, or the router refuses the
+            input. It is raised before any work is done, and what was fitted before stays.
         """
         with all_or_nothing(self):
             self._validate_params()
             self._check_criteria()
             frozen = isinstance(self.router, FrozenEstimator)
+            if frozen:  # one that is fitted checks them itself
+                queries = check_queries(X) if is_text(X) else X
+                check_consistent_length(queries, y, sample_weight)
             pool = self._read_pool(y, cost, frozen)
             if self.fallback is not None and self.fallback not in pool:
                 raise ValueError(f"fallback={self.fallback!r} is not in the pool {pool}.")
@@ -194,8 +198,8 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `cost_weight` or `allowed` is none that the router can serve, or `allowed` leaves
-            out the fallback.
+            If `cost_weight` or `allowed` is none that the router can serve, `allowed` leaves
+            out the fallback, or it was taken out of the pool after `fit`.
         """
         chosen = self._values(X, cost_weight, allowed)[0].argmax(axis=1)
         return self.classes_[chosen]
@@ -240,7 +244,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return as_decision(self._values(X, cost_weight, allowed)[0])
 
     def predict_proba(self, X, *, cost_weight=None, allowed=None):
-        """Share of each LLM: the softmax of the values, 1 for the fallback where it is called.
+        """Share of each LLM, as the router gives it; 1 for the fallback where it abstains.
 
         Parameters
         ----------
@@ -254,9 +258,16 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_llms)
-            Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses.
+            Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses,
+            unless the router draws at random.
         """
-        return softmax(self._values(X, cost_weight, allowed)[0], axis=1)
+        values, abstained = self._values(X, cost_weight, allowed)
+        router = self.router_
+        if router.predict_proba.__func__ is BaseRouter.predict_proba:
+            # The same without encoding the queries once more.
+            return softmax(values / router._temperature, axis=1)
+        shares = router.predict_proba(X, cost_weight=cost_weight, allowed=allowed)
+        return np.where(abstained[:, None], self.classes_ == self.fallback_, shares)
 
     @available_if(_router_has("predict_outcomes"))
     def predict_outcomes(self, X):
@@ -305,6 +316,11 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         chosen, cost_weight = self.predict(X), self.router_.cost_weight
         return score_choices(target, chosen, cost_weight, sample_weight).utility
 
+    @property
+    def classes_(self):
+        """Names of the LLMs of the router, whose pool may change after `fit`."""
+        return self.router_.classes_
+
     def _check_criteria(self):
         if self.min_margin is None and self.min_similarity is None:
             raise ValueError(
@@ -327,7 +343,6 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _take_over(self, router):
         self.router_ = router
-        self.classes_ = router.classes_
         self.__dict__.pop("neighbors_", None)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
@@ -344,7 +359,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Values after abstention, and on which queries the router abstained."""
         check_is_fitted(self)
         router = self.router_
-        fallback = self.classes_.tolist().index(self.fallback_)
+        fallback = self._fallback_column()
         if self.min_similarity is not None and not hasattr(self, "neighbors_"):
             raise ValueError(
                 f"min_similarity={self.min_similarity!r} was set after fit, which kept no "
@@ -358,15 +373,22 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "row(s); it must be allowed for every query."
             )
         embeddings = router._read_queries(X)
-        values = router._utilities(embeddings, cost_weight)
-        if mask is not None:
-            values = restrict(values, mask)
+        values = restrict(router._utilities(embeddings, cost_weight), mask)
         abstained = np.zeros(len(values), dtype=bool)
         if self.min_margin is not None:
             abstained |= margin(values) < self.min_margin
         if self.min_similarity is not None:
             abstained |= similarity(self.neighbors_, embeddings) < self.min_similarity
         return leave_only(values, abstained, fallback), abstained
+
+    def _fallback_column(self):
+        pool = self.classes_.tolist()
+        if self.fallback_ not in pool:
+            raise ValueError(
+                f"The fallback {self.fallback_!r} is no longer in the pool {pool}; fit again with "
+                "another one."
+            )
+        return pool.index(self.fallback_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -82,7 +82,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
     router_ : router
         The fitted router; its own `cost_weight` is not used.
     classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
+        Names of the LLMs that the guarantee is for.
     cost_weight_ : float
         The chosen trade-off, at which this router predicts.
     mean_ : float
@@ -279,7 +279,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         self.mean_, self.bound_ = float(tests.means[tests.chosen]), tests.bound
         self.cost_weights_, self.means_ = tests.cost_weights, tests.means
         self.p_values_ = tests.p_values
-        self.reference_ = None if reference is None else target.llm_names[reference].item()
+        self.reference_ = None if reference is None else target.llm_names.tolist()[reference]
         self.max_query_cost_ = None if self.max_cost is None else promise.largest
         self.n_calibration_ = len(calibration)
         if text:

@@ -1,5 +1,6 @@
 """A fitted router that is held at one trade-off."""
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter.metrics._score import score_choices
@@ -23,6 +24,12 @@ class HeldRouterMixin:
         -------
         llms : ndarray of shape (n_queries,)
             Names out of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If LLMs were added to the pool of the router, or removed, after `fit`, or `allowed` is
+            not as described.
         """
         return self._ask("predict", X, allowed)
 
@@ -74,8 +81,7 @@ class HeldRouterMixin:
         outcomes : PredictedOutcomes
             A named tuple ``(performance, cost)`` of arrays of shape (n_queries, n_llms).
         """
-        check_is_fitted(self)
-        return self.router_.predict_outcomes(X)
+        return self._same_router().predict_outcomes(X)
 
     def score(self, X, y, cost=None, sample_weight=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight_ * cost``.
@@ -99,13 +105,23 @@ class HeldRouterMixin:
         score : float
             Mean over the queries whose chosen LLM has an observed outcome.
         """
-        check_is_fitted(self)
-        target = self.router_._read_outcomes(y, cost)
+        target = self._same_router()._read_outcomes(y, cost)
         return score_choices(target, self.predict(X), self.cost_weight_, sample_weight).utility
 
     def _ask(self, method, X, allowed):
+        router = self._same_router()
+        return getattr(router, method)(X, cost_weight=self.cost_weight_, allowed=allowed)
+
+    def _same_router(self):
+        """`router_`, whose pool must still be the one that `cost_weight_` was chosen for."""
         check_is_fitted(self)
-        return getattr(self.router_, method)(X, cost_weight=self.cost_weight_, allowed=allowed)
+        if not np.array_equal(self.router_.classes_, self.classes_):
+            raise ValueError(
+                f"The pool of the router is {self.router_.classes_.tolist()}, but was "
+                f"{self.classes_.tolist()} at fit; the guarantee does not hold for another one. "
+                "Fit again."
+            )
+        return self.router_
 
 
 def check_holdable(router, *, fitted):

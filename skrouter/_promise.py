@@ -24,7 +24,7 @@ class Promise(NamedTuple):
     target : float
         A number, or the share of the mean of a reference.
     largest : float
-        Values are in [0, largest], those of a reference too.
+        Values are in [0, largest], those of a reference too. 0 where all LLMs are free.
     relative : bool
         Whether the target is a share of a reference. If not, references are 1.
     largest_weight : float
@@ -66,6 +66,8 @@ class Promise(NamedTuple):
         bound : float
             Infinite if no target is too strict, or none is lax enough, as where references are 0.
         """
+        if self.largest == 0:
+            return 0.0
         # At a target of 0 "at least" is kept always and "at most" never. Where does that change?
         kept_at_0, bets = self.sign > 0, self._bets(outcomes)
 
@@ -82,12 +84,16 @@ class Promise(NamedTuple):
 
     def mean(self, outcomes):
         """What the promise limits, on these outcomes: the mean, or the share of the reference's."""
+        if self.largest == 0:
+            return 0.0  # also as a share of a reference that is as free
         value, reference, weight = outcomes
         total = weight @ reference
         return float(weight @ value / total) if total > 0 else np.inf
 
     def _bets(self, outcomes):
         """Bets for the promise itself; kept for other targets, they make the p-value monotone."""
+        if self.largest == 0:
+            return np.zeros(len(outcomes[0]))  # there is nothing to learn from gains
         spread = self.largest * (1 + self.target) if self.relative else self.largest
         return plug_in_bets(self._gains(self.target, outcomes), self.level, spread)
 
@@ -138,6 +144,11 @@ def make_promise(performance, cost, *, max_cost, min_performance, max_query_cost
     observed = cost[~np.isnan(cost)]
     dearest = float(observed.max(initial=0.0))
     if max_query_cost is None:
+        if not observed.size:
+            raise ValueError(
+                "max_query_cost is missing: no cost of a query of positive weight is known that "
+                "could be the largest."
+            )
         return Promise(-1, float(max_cost), dearest, **common)
     if dearest > max_query_cost:
         raise ValueError(

@@ -20,6 +20,7 @@ from skrouter.baselines import (
     CosineClassifierRouter,
     KNNRouter,
     LinearRouter,
+    RandomRouter,
     ZeroRouter,
 )
 from skrouter.metrics import make_routing_scorer
@@ -141,6 +142,54 @@ def test_values_and_shares_follow_the_choice(linear, numbers):
     np.testing.assert_array_equal(
         router.predict_outcomes(X).performance, linear.predict_outcomes(X).performance
     )
+
+
+@pytest.fixture(scope="module")
+def radial(numbers):
+    inner = RadialRouterClassifier(
+        llm_names=NAMES, early_stopping=False, max_iter=1, device="cpu", random_state=0
+    )
+    return inner.fit(*numbers, cost=COST)
+
+
+def test_shares_are_those_of_the_router(linear, radial, numbers):
+    X = numbers[0]
+    free = ZeroRouter(budget=3.0, llm_names=NAMES).fit(*numbers, cost=COST)
+    drawn = RandomRouter(llm_names=NAMES).fit(*numbers, cost=COST)
+    assert radial.target_temperature != 1
+    for inner in (linear, radial, free, drawn):
+        router = careful(inner, numbers, min_margin=0.0)
+        for allowed in (None, ["a", "c"]):
+            np.testing.assert_allclose(
+                router.predict_proba(X, allowed=allowed), inner.predict_proba(X, allowed=allowed)
+            )
+        router.set_params(min_margin=1e6)
+        np.testing.assert_array_equal(router.predict_proba(X), [[0.0, 0.0, 1.0]] * len(X))
+    router = careful(radial, numbers, min_margin=0.0)
+    np.testing.assert_allclose(
+        router.predict_proba(X, cost_weight=0.1), radial.predict_proba(X, cost_weight=0.1)
+    )
+
+
+def test_it_follows_the_pool_of_the_router(radial, numbers):
+    X = numbers[0]
+    inner = pickle.loads(pickle.dumps(radial))
+    frozen = careful(inner, numbers, fallback="b", min_margin=0.0)
+    router = FallbackRouter(clone(radial), fallback="b", min_margin=0.0).fit(*numbers, cost=COST)
+    assert clone(router).set_params(min_margin=0.1).min_margin == 0.1
+    assert not hasattr(clone(router), "classes_")
+    for changed in (inner, router.router_):
+        changed.remove_llm("a")
+    for each in (frozen, router):
+        assert each.classes_.tolist() == ["b", "c"]
+        np.testing.assert_array_equal(each.predict(X), each.router_.predict(X))
+        assert set(each.set_params(min_margin=1e6).predict(X)) == {"b"}
+    inner.add_llm("d", np.ones(50), cost=0.0, X=X[:50])
+    np.testing.assert_array_equal(frozen.set_params(min_margin=0.0).predict(X), inner.predict(X))
+    inner.remove_llm("b")
+    for method in (frozen.predict, frozen.abstains, frozen.predict_proba):
+        with pytest.raises(ValueError, match=r"'b' is no longer in the pool \['c', 'd'\]"):
+            method(X)
 
 
 def test_two_llms_have_one_column(numbers):
@@ -365,6 +414,16 @@ def test_a_frozen_router_must_be_fitted(numbers):
     router = FallbackRouter(FrozenEstimator(LinearRouter()), min_margin=0.1)
     with pytest.raises(NotFittedError):
         router.fit(*numbers)
+
+
+@pytest.mark.parametrize("fallback", [None, "c"])
+def test_a_frozen_router_does_not_hide_that_lengths_differ(linear, numbers, fallback):
+    X, performance = numbers
+    router = FallbackRouter(FrozenEstimator(linear), fallback=fallback, min_margin=0.1)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[200, 50\]"):
+        router.fit(X, performance[:50], COST)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[200, 200, 50\]"):
+        router.fit(X, performance, COST, sample_weight=np.ones(50))
 
 
 def test_it_can_be_searched_over_put_in_a_pipeline_and_pickled(numbers):

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import column_or_1d
 
-from skrouter import GuaranteedRouter, make_routing_target
+from skrouter import GuaranteedRouter, RadialRouterClassifier, make_routing_target
 from skrouter._betting import betting_p_value, plug_in_bets
 from skrouter._promise import Promise
 from skrouter.baselines import BestSingleRouter, CosineClassifierRouter, KNNRouter, LinearRouter
@@ -291,6 +291,37 @@ def test_the_reference_is_the_best_llm_of_the_training_part(data):
     assert named.set_params(relative=False, reference=None).fit(*data).reference_ is None
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_llms_that_cost_nothing_keep_every_budget(relative, data):
+    X, performance, _ = data
+    router = GuaranteedRouter(LinearRouter(), max_cost=0.5, relative=relative, random_state=0)
+    router.fit(X, performance, cost=[0.0, 0.0, 0.0])
+    assert router.cost_weight_ == router.mean_ == router.bound_ == router.max_query_cost_ == 0
+    assert (router.p_values_ == 0).all()
+    # It might have been otherwise: now it has to be shown.
+    router.set_params(max_query_cost=5.0, relative=False)
+    router.fit(X, performance, cost=[0.0, 0.0, 0.0])
+    assert router.mean_ == 0 < router.bound_ <= 0.5
+
+
+def test_labels_of_a_series(data):
+    X, performance, _ = data
+    # As they were before pandas had strings of its own.
+    labels = pd.Series(np.array(NAMES, dtype=object)[performance.argmax(axis=1)], dtype=object)
+    router = GuaranteedRouter(LinearRouter(), max_cost=1.5, relative=True, random_state=0)
+    router.fit(X, labels, cost=[1.0, 2.0, 9.0])
+    assert router.reference_ == labels.value_counts().index[0]
+    assert type(router.reference_) is str
+    rare = pd.Series(["a"] * 99 + ["b"] * 100 + ["rare"], dtype=object)
+    _, calibration = train_test_split(
+        np.arange(200), test_size=0.5, random_state=np.random.RandomState(1)
+    )
+    assert 199 in calibration
+    router = GuaranteedRouter(LinearRouter(), max_cost=8.0, random_state=1)
+    router.fit(X[:200], rare, cost=[1.0, 2.0, 9.0])
+    assert router.classes_.tolist() == ["a", "b", "rare"]
+
+
 def test_what_was_not_observed_is_taken_at_its_worst(fitted):
     X, performance, cost = make(600, 3)
     missing = np.random.default_rng(0).random(600) < 0.1
@@ -353,6 +384,30 @@ def test_a_frozen_router_is_left_as_it_is(data, fitted):
     assert clone(router).fit(X, performance, cost).cost_weight_ == router.cost_weight_
 
 
+def test_a_guarantee_is_not_for_another_pool(data):
+    X, performance, cost = (table[:400] for table in data)
+    inner = RadialRouterClassifier(
+        llm_names=NAMES, early_stopping=False, max_iter=1, device="cpu", random_state=0
+    ).fit(X[:100], performance[:100], cost[:100])
+    frozen = GuaranteedRouter(FrozenEstimator(inner), max_cost=5.0, random_state=0)
+    frozen.fit(X[100:], performance[100:], cost[100:])
+    fitted = GuaranteedRouter(clone(inner), max_cost=5.0, random_state=0)
+    fitted.fit(X, performance, cost)
+    for router in (frozen, fitted):
+        router.predict(X)
+        router.router_.remove_llm("small")
+        for method in ("predict", "predict_proba", "decision_function", "predict_outcomes"):
+            with pytest.raises(ValueError, match=r"is \['medium', 'large'\], but was \['small'"):
+                getattr(router, method)(X)
+        with pytest.raises(ValueError, match="Fit again"):
+            router.score(X, performance, cost)
+    table = pd.DataFrame(performance, columns=NAMES)[["medium", "large"]]
+    frozen.fit(X[100:], table[100:], cost[100:, 1:])
+    np.testing.assert_array_equal(
+        frozen.predict(X), inner.predict(X, cost_weight=frozen.cost_weight_)
+    )
+
+
 # What is refused
 
 
@@ -400,6 +455,11 @@ def test_bad_outcomes_are_refused_before_any_work(data, monkeypatch):
             router.fit(X, performance, missing)
     with pytest.raises(ValueError, match=r"performance in \[0, 1\], but that in y is from 0 to 5"):
         router.fit(X, performance * 5, cost)
+    # Costs are known of queries only that are left out.
+    weight = np.arange(len(X)) < 600
+    router.set_params(min_performance=None, max_cost=1.0)
+    with pytest.raises(ValueError, match="max_query_cost is missing: no cost of a query of posit"):
+        router.fit(X, performance, np.where(weight[:, None], np.nan, cost), weight.astype(float))
 
 
 def test_a_frozen_router_that_knows_too_little_is_refused(data):
