@@ -35,28 +35,33 @@ def validated_gain(observed, expected, mean, weight, fold, typical_cost_weight):
         cost_weights, loss_weights = at_share(shares, typical_cost_weight)
     ever = observed[:, mean[:, 0].isfinite()]  # of LLMs that were
     complete = ~ever.isnan().flatten(1).any(dim=1)
-    measure = _modelled_gain
-    if weight[complete].sum() >= weight.sum() / 2:
-        # Some gaps do not matter: the other queries are enough, and nothing has to be assumed.
-        measure = _measured_gain
+    # Some gaps do not matter: the other queries are enough, and nothing has to be assumed.
+    measurable = weight[complete].sum() >= weight.sum() / 2
+    if measurable:
         observed, expected = observed[complete], expected[complete]
         weight, fold = weight[complete], fold[complete]
-    total = torch.zeros(2, dtype=weight.dtype, device=weight.device)
+    parts = []
     for cost_weight, loss_weight in zip(cost_weights.tolist(), loss_weights.tolist(), strict=True):
         utilities = (utility(part, cost_weight) for part in (observed, expected, mean))
-        total += loss_weight * torch.stack(measure(*utilities, weight, fold))
-    # The errors at several trade-offs are those of the same queries: they add up.
-    return tuple((total / len(cost_weights)).tolist())
+        if measurable:
+            part = _measured_gains(*utilities)
+        else:
+            part = torch.stack(_modelled_gain(*utilities, weight, fold))
+        parts.append(loss_weight * part)
+    mean_part = torch.stack(parts).mean(dim=0)
+    if not measurable:
+        # The errors at several trade-offs are those of the same queries: at worst they add up.
+        return tuple(mean_part.tolist())
+    gain = (weight * mean_part).sum() / weight.sum()
+    error = (weight * (mean_part - gain)).square().sum().sqrt() / weight.sum()
+    return gain.item(), error.item()
 
 
-def _measured_gain(observed, expected, mean, weight, fold):
-    """Gain and error where all is observed."""
+def _measured_gains(observed, expected, mean):
+    """Gain on each query where all is observed."""
     chosen = _largest(expected)[:, None]
     constant = _largest(mean).expand_as(chosen)
-    difference = (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)
-    gain = (weight * difference).sum() / weight.sum()
-    error = (weight * (difference - gain)).square().sum().sqrt() / weight.sum()
-    return gain, error
+    return (observed.gather(1, chosen) - observed.gather(1, constant)).squeeze(1)
 
 
 def _modelled_gain(observed, expected, mean, weight, fold):

@@ -105,9 +105,11 @@ def test_several_trade_offs_are_judged_together():
         utilities = (part[..., 0] - weight * part[..., 1] for part in (observed, expected, mean))
         values, promised, level = utilities
         chosen = values[torch.arange(N), promised.argmax(1)]
-        total += importance * (chosen - values[:, level.argmax()]).mean()
-    gain, _ = validated_gain(observed, expected, mean, WEIGHT, FOLD, typical)
-    assert gain == pytest.approx(float(total) / len(VALIDATED_SHARES))
+        total = total + importance * (chosen - values[:, level.argmax()])
+    gain, error = validated_gain(observed, expected, mean, WEIGHT, FOLD, typical)
+    total = total / len(VALIDATED_SHARES)
+    assert gain == pytest.approx(total.mean().item())
+    assert error == pytest.approx(total.std().item() / N**0.5, rel=1e-3)
 
 
 def test_an_llm_that_was_never_observed_is_left_out():
