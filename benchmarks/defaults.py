@@ -24,13 +24,12 @@ N_TRAIN, N_TEST, N_PROBLEMS, N_REPEATS = 800, 1500, 5, 1
 
 CANDIDATES = [
     {},
-    {"target_smoothing": 0.0},
-    {"target_smoothing": 0.6},
-    {"target_smoothing": 0.9},
-    {"learning_rate": 2e-3},
-    {"learning_rate": 6e-3},
     {"distillation": 0.0},
     {"distillation": 0.8},
+    {"learning_rate": 2e-3},
+    {"learning_rate": 6e-3},
+    {"target_smoothing": 0.0},
+    {"target_smoothing": 0.6},
     {"contrastive_weight": 0.0},
     {"contrastive_weight": 1.0},
     {"dropout": 0.1},
@@ -98,6 +97,9 @@ def per_row(results, folds, n_rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with RouterBench files")
+    parser.add_argument(
+        "--first", type=int, default=len(CANDIDATES), help="only so many of the candidates"
+    )
     arguments = parser.parse_args()
     encoder = SentenceEncoder()
     rows, tasks, folds = train_rows(arguments.data, encoder)
@@ -136,7 +138,7 @@ def main():
     show("(best LLM per task; best single LLM)", per_task + singles)
 
     with parallel_config("loky", inner_max_num_threads=1), Parallel(n_jobs=-1) as parallel:
-        for parameters in CANDIDATES:
+        for parameters in CANDIDATES[: arguments.first]:
             on_rows = parallel(
                 delayed(utilities)(parameters, seed, take(train), take(test))
                 for seed, (train, test) in enumerate(folds)
