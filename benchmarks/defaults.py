@@ -4,8 +4,9 @@
 
 changes one default at a time (in one row three, towards the paper's objective) and prints, in
 Markdown, the score in cross-validation on the RouterBench ``*train*`` files of DIR, beside that of
-the best LLM per task, and the true expected score on synthetic problems. Early stopping is on, as by
-default: distillation needs it. Where it sees no gain, the candidate stands at the best single LLM.
+the best LLM per task, and the true expected score on synthetic problems. Early stopping is on, as
+by default: distillation needs it. Where it sees no gain, the candidate stands at the best single
+LLM.
 """
 
 import argparse
