@@ -96,14 +96,15 @@ def score_of(chosen, data):
     return routing_score(data.performance, chosen, **outcomes).utility
 
 
-def run(names, n_seeds, train, test, X_train, X_test):
+def run(names, settings, n_seeds, train, test, X_train, X_test):
     """Scores by setting and router, observed share of cells, queries that weighted logs are worth.
 
     Lists with one entry per seed.
     """
     known = (train.performance.notna() & train.cost.notna()).to_numpy()
     scores, shares, worth = {}, {}, []
-    for setting, observe in SETTINGS.items():
+    for setting in settings:
+        observe = SETTINGS[setting]
         for seed in range(n_seeds):
             observed, weight = observe(X_train, known, np.random.default_rng(seed))
             rows = observed.any(axis=1)
@@ -133,11 +134,12 @@ def verdict(setting, fall, above_single):
     return ""
 
 
-def print_tables(names, scores, shares, worth):
-    print(
-        f"\nThe weighted logs are worth {np.mean(worth):.0f} equally weighted queries "
-        "(effective sample size)."
-    )
+def print_tables(names, settings, scores, shares, worth):
+    if worth:
+        print(
+            f"\nThe weighted logs are worth {np.mean(worth):.0f} equally weighted queries "
+            "(effective sample size)."
+        )
     for name in names:
         print(f"\n{name}\n")
         print(
@@ -146,7 +148,7 @@ def print_tables(names, scores, shares, worth):
         )
         print("|---|---:|---:|---:|---:|---:|---|")
         complete = np.mean(scores["complete", name])
-        for setting in SETTINGS:
+        for setting in settings:
             cells = f"| {setting} | {np.mean(shares[setting]):.1%}"
             single = np.mean(scores[setting, "best single LLM"])
             if (setting, name) not in scores:
@@ -168,6 +170,9 @@ def main():
     parser.add_argument("--data", required=True, help="folder with RouterBench files")
     parser.add_argument("--routers", nargs="+", choices=ROUTERS, default=["radial", "knn", "ridge"])
     parser.add_argument("--seeds", type=int, default=3, help="draws of the cells that are hidden")
+    parser.add_argument(
+        "--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help="rows of the tables"
+    )
     arguments = parser.parse_args()
 
     train, test = load(arguments.data, "train"), load_scored(arguments.data, "test")
@@ -182,9 +187,11 @@ def main():
         f"complete data: best single LLM {score(single, X_test, test):.4f}, best LLM per task "
         f"(told the task) {score_of(per_task.predict(X_test, tasks=test.tasks), test):.4f}."
     )
+    settings = list(dict.fromkeys(["complete", *arguments.settings]))
     print_tables(
         arguments.routers,
-        *run(arguments.routers, arguments.seeds, train, test, X_train, X_test),
+        settings,
+        *run(arguments.routers, settings, arguments.seeds, train, test, X_train, X_test),
     )
 
 
