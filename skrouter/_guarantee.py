@@ -66,7 +66,7 @@ class GuaranteedRouter(HeldRouterMixin, MetaEstimatorMixin, ClassifierMixin, Bas
         with a frozen router.
     cost_weights : "auto" or array-like of shape (n_candidates,), default="auto"
         Trade-offs to choose from. They must not depend on the calibration queries. "auto" is 0
-        and 300 per decade from 1e-6 to 1e6.
+        and 3,000 per decade from 1e-6 to 1e6.
     max_query_cost : float, default=None
         Upper bound on the cost of one query, for a budget: US dollars per 1,000 queries like that.
         It is an assumption: nothing can be guaranteed of a mean to which one unheard-of query may

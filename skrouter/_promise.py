@@ -9,9 +9,9 @@ from skrouter._betting import betting_p_value, plug_in_bets
 from skrouter._hull_steps import hull_steps
 from skrouter._target import routing_utility
 
-# They must not depend on the calibration queries. Steps of 0.8 %, as many queries may change their
-# LLM within a few per cent; a range for costs per query as per million queries, in any currency.
-_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 3601))
+# They must not depend on the calibration queries. Steps of 0.08 %, as many queries may change
+# their LLM within one per cent; a range for costs per query as per million queries, in any currency.
+_COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 36001))
 
 
 class Promise(NamedTuple):
