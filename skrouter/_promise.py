@@ -10,7 +10,8 @@ from skrouter._hull_steps import hull_steps
 from skrouter._target import routing_utility
 
 # They must not depend on the calibration queries. Steps of 0.08 %, as many queries may change
-# their LLM within one per cent; a range for costs per query as per million queries, in any currency.
+# their LLM within one per cent. The range is for costs per query as per million queries, in any
+# currency.
 _COST_WEIGHTS = np.append(0.0, np.logspace(-6, 6, 36001))
 
 
