@@ -187,7 +187,9 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         3). For :class:`~skrouter.RadialRouterClassifier` it is
         ``softmax(decision_function / target_temperature)``; for other routers the temperature is
         1. It says how clear a choice is: a
-        preference, not the probability of a correct answer.
+        preference, not the probability of a correct answer. Of
+        :class:`~skrouter.baselines.ZeroRouter` and :class:`~skrouter.baselines.RandomRouter`, which
+        draw, it is the probability with which they call each LLM.
 
         Parameters
         ----------
@@ -212,7 +214,7 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
             not in the pool, or leaves none to call.
         """
-        return softmax(self._values(X, cost_weight, allowed) / self._temperature, axis=1)
+        return self._shares(self._values(X, cost_weight, allowed))
 
     def score(self, X, y, cost=None, sample_weight=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
@@ -258,6 +260,10 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         `cost_weight` is a number or of shape (n_queries, 1); the router's own one unless
         `_any_trade_off`.
         """
+
+    def _shares(self, values):
+        """What `predict_proba` makes of the values of the LLMs; minus infinity has no share."""
+        return softmax(values / self._temperature, axis=1)
 
     def _values(self, X, cost_weight=None, allowed=None):
         """Read what was asked for, before the queries are encoded, and value every LLM."""

@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
@@ -12,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._abstention import keep_neighbors, leave_only, margin, similarity
-from skrouter._base import BaseRouter, all_or_nothing, as_decision
+from skrouter._base import all_or_nothing, as_decision
 from skrouter._means import observed_mean
 from skrouter._request import restrict
 from skrouter._target import check_routing_target
@@ -201,7 +200,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If `cost_weight` or `allowed` is none that the router can serve, `allowed` leaves
             out the fallback, or it was taken out of the pool after `fit`.
         """
-        chosen = self._values(X, cost_weight, allowed)[0].argmax(axis=1)
+        chosen = self._guarded_values(X, cost_weight, allowed).argmax(axis=1)
         return self.classes_[chosen]
 
     def abstains(self, X, *, cost_weight=None, allowed=None):
@@ -241,7 +240,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Those of the router; where it abstains, minus infinity for all but the fallback. For
             two LLMs the second less the first.
         """
-        return as_decision(self._values(X, cost_weight, allowed)[0])
+        return as_decision(self._guarded_values(X, cost_weight, allowed))
 
     def predict_proba(self, X, *, cost_weight=None, allowed=None):
         """Share of each LLM, as the router gives it; 1 for the fallback where it abstains.
@@ -262,11 +261,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             unless the router draws at random.
         """
         values, abstained = self._values(X, cost_weight, allowed)
-        router = self.router_
-        if router.predict_proba.__func__ is BaseRouter.predict_proba:
-            # The same without encoding the queries once more.
-            return softmax(values / router._temperature, axis=1)
-        shares = router.predict_proba(X, cost_weight=cost_weight, allowed=allowed)
+        shares = self.router_._shares(values)
         return np.where(abstained[:, None], self.classes_ == self.fallback_, shares)
 
     @available_if(_router_has("predict_outcomes"))
@@ -356,7 +351,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.classes_.tolist()[mean.argmax()]
 
     def _values(self, X, cost_weight, allowed):
-        """Values after abstention, and on which queries the router abstained."""
+        """Values of the router, and on which queries it abstains."""
         check_is_fitted(self)
         router = self.router_
         fallback = self._fallback_column()
@@ -379,7 +374,11 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             abstained |= margin(values) < self.min_margin
         if self.min_similarity is not None:
             abstained |= similarity(self.neighbors_, embeddings) < self.min_similarity
-        return leave_only(values, abstained, fallback), abstained
+        return values, abstained
+
+    def _guarded_values(self, X, cost_weight, allowed):
+        values, abstained = self._values(X, cost_weight, allowed)
+        return leave_only(values, abstained, self._fallback_column())
 
     def _fallback_column(self):
         pool = self.classes_.tolist()

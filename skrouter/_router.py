@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -453,7 +452,7 @@ class RadialRouterClassifier(
             self.classes_.tolist(),
             outcomes,
             utility,
-            softmax(utility / self._temperature, axis=1),
+            self._shares(utility),
             np.broadcast_to(np.ravel(cost_weight), len(embeddings)),
             self._examples,
             self._examples.nearest(embeddings, n_neighbors),

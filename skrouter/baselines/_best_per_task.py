@@ -1,7 +1,6 @@
 """The reference that shows whether a router gains anything per query."""
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from skrouter._base import BaseRouter, all_or_nothing, as_decision
@@ -167,7 +166,7 @@ class BestPerTaskRouter(BaseRouter):
         probabilities : ndarray of shape (n_queries, n_llms)
             Columns follow `classes_`; the largest is what `predict` chooses.
         """
-        return softmax(self._read_utilities(X, tasks, cost_weight, allowed), axis=1)
+        return self._shares(self._read_utilities(X, tasks, cost_weight, allowed))
 
     def score(self, X, y, cost=None, sample_weight=None, *, tasks=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.

@@ -50,28 +50,13 @@ class RandomRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_proba(self, X, *, cost_weight=None, allowed=None):
-        """Equal probabilities of the LLMs that may be called.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float, default=None
-            The router's own, if any: the choice does not depend on it.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for `predict`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_queries, n_llms)
-            Columns follow `classes_`.
-        """
-        possible = ~np.isneginf(self._values(X, cost_weight, allowed))
-        return possible / possible.sum(axis=1, keepdims=True)
-
     def _fit(self, data):
         """Learn nothing: the names of the LLMs are all that is needed."""
+
+    def _shares(self, values):
+        """Equal ones: values are the draws of one prediction."""
+        possible = ~np.isneginf(values)
+        return possible / possible.sum(axis=1, keepdims=True)
 
     def _utilities(self, embeddings, cost_weight):
         # The largest of independent draws of one distribution is each with the same probability.

@@ -82,25 +82,9 @@ class ZeroRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_proba(self, X, *, cost_weight=None, allowed=None):
-        """Probability with which each LLM is called: the same for all queries.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float, default=None
-            The router's own, if any: the shares were found at `fit`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for `predict`: the shares of the others go to them.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_queries, n_llms)
-            Columns follow `classes_`.
-        """
-        drawn = self._values(X, cost_weight, allowed)
-        shares = np.where(np.isneginf(drawn), 0.0, self.shares_)
+    def _shares(self, values):
+        """The same for all queries; those of LLMs that may not be called go to the others."""
+        shares = np.where(np.isneginf(values), 0.0, self.shares_)
         return shares / shares.sum(axis=1, keepdims=True)
 
     def _check_parameters(self, X, text):
