@@ -5,6 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from skrouter._target import order_of_columns
+
 
 def check_cost_weight(cost_weight, X):
     """Check a trade-off, one for all queries or one per query.
@@ -103,14 +105,7 @@ def restrict(values, mask):
 
 def _as_booleans(allowed, llms):
     """The array, if it is one of booleans; None if it is not."""
-    columns = getattr(allowed, "columns", None)
-    if columns is not None:
-        if sorted(map(str, columns)) != sorted(map(str, llms.tolist())):
-            raise ValueError(
-                f"The columns of allowed are {list(columns)}, but the pool is {llms.tolist()}."
-            )
-        by_name = dict(zip(map(str, columns), columns, strict=True))
-        allowed = allowed[[by_name[str(name)] for name in llms.tolist()]]
+    order = order_of_columns(allowed, llms, "allowed")
     try:
         array = np.asarray(allowed)
     except ValueError:  # lists of unlike lengths: names
@@ -118,9 +113,11 @@ def _as_booleans(allowed, llms):
     # Nullable booleans come as objects.
     if array.dtype.kind == "O" and array.ndim == 2 and all(map(_is_bool, array.flat)):
         array = array.astype(bool)
-    if columns is not None and array.dtype.kind != "b":
+    if array.dtype.kind == "b":
+        return array[:, order] if array.ndim == 2 else array
+    if hasattr(allowed, "columns"):
         raise ValueError("allowed is a DataFrame; it must hold True and False, and nothing else.")
-    return array if array.dtype.kind == "b" else None
+    return None
 
 
 def _is_bool(entry):

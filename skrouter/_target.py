@@ -192,6 +192,20 @@ def routing_utility(performance, cost, cost_weight):
     return performance - np.where(cost_weight == 0, 0.0, cost_weight * cost)
 
 
+def order_of_columns(table, pool, argument):
+    """Where the LLMs of the pool stand: by name if `table` has names, else by place.
+
+    An error calls the table `argument`.
+    """
+    columns = getattr(table, "columns", None)
+    if columns is None:
+        return slice(None)
+    names = list(columns)
+    if set(names) != set(pool.tolist()):
+        raise ValueError(f"The columns of {argument} are {names}, but the pool is {pool.tolist()}.")
+    return [names.index(name) for name in pool.tolist()]
+
+
 def columns_of(llms, pool, argument):
     """The column of each named LLM; an error calls the array of names `argument`."""
     position = {name: column for column, name in enumerate(pool.tolist())}

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
 from skrouter._logged import read_log
-from skrouter._target import RoutingTarget, columns_of, routing_utility
+from skrouter._target import RoutingTarget, columns_of, order_of_columns, routing_utility
 from skrouter.metrics._bootstrap import check_resampling, mean_interval
 from skrouter.metrics._score import call_shares, check_charged
 
@@ -309,19 +309,8 @@ def _read_predicted(predicted, observed, target):
         array = check_array(table, dtype=np.float64, input_name=f"predicted {name}")
         if array.shape != shape:
             raise ValueError(f"predicted {name} has shape {array.shape}; wanted {shape}.")
-        tables.append(array[:, _order_of_columns(table, target.llm_names)])
+        tables.append(array[:, order_of_columns(table, target.llm_names, "predicted")])
     return tables
-
-
-def _order_of_columns(table, pool):
-    """By name where `table` has names, else by place."""
-    columns = getattr(table, "columns", None)
-    if columns is None:
-        return slice(None)
-    names = list(columns)
-    if set(names) != set(pool.tolist()):
-        raise ValueError(f"The columns of predicted are {names}, but the pool is {pool.tolist()}.")
-    return [names.index(name) for name in pool.tolist()]
 
 
 def _check_overlap(shares, weight, called, pool):
