@@ -24,7 +24,7 @@ from skrouter import (
     SentenceEncoder,
     make_routing_target,
 )
-from skrouter._outcomes import PredictedOutcomes
+from skrouter._targets.utility import PredictedOutcomes
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
 ROUTERS = {

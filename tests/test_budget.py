@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import linprog
 
 from skrouter import GuaranteedRouter, SpendingPlan, spend_budget
-from skrouter._hull_steps import hull_steps
-from skrouter._outcomes import PredictedOutcomes
+from skrouter._targets.utility import PredictedOutcomes
+from skrouter._utils.convex_hull import hull_steps
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
 

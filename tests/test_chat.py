@@ -23,8 +23,8 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skrouter import ChatFormatter, RadialRouterClassifier, SentenceEncoder, make_routing_target
-from skrouter._chat_formatter import takes_chats
-from skrouter._text import check_queries, is_text, query_texts
+from skrouter._encoders.chat_formatter import takes_chats
+from skrouter._inputs.queries import check_queries, is_text, query_texts
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 from skrouter.metrics import CostQualityDisplay, make_routing_scorer
 

@@ -12,7 +12,7 @@ from skrouter import make_routing_target
 from skrouter.baselines import CosineClassifierRouter, KNNRouter, LinearRouter
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import decision_flips
-from skrouter.metrics._edits import EDITS
+from skrouter.metrics._robustness.perturbations import EDITS
 
 QUERY = "What is a prime number? Explain it step by step, and do not hurry."
 

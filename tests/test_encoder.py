@@ -29,8 +29,8 @@ from sklearn.utils.estimator_checks import (
     check_set_params,
 )
 
-from skrouter import _encoder, _pretrained
-from skrouter._encoder import SentenceEncoder
+from skrouter._encoders import embedding_cache, pretrained, sentence_encoder
+from skrouter._encoders.sentence_encoder import SentenceEncoder
 
 QUERIES = ["what is a prime", "write a poem", "what is a prime", "", "sort a list in python"]
 
@@ -178,7 +178,7 @@ def test_bad_queries(encoder, method):
 def test_random_states_are_untouched(tiny_bert_path):
     import torch
 
-    _pretrained._LOADED.clear()
+    pretrained._LOADED.clear()
     numpy_before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
     SentenceEncoder(tiny_bert_path, device="cpu", cache=None).fit_transform(QUERIES)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)
@@ -187,7 +187,7 @@ def test_random_states_are_untouched(tiny_bert_path):
 
 def test_importing_loads_neither_torch_nor_transformers():
     code = (
-        "import sys; from skrouter._encoder import SentenceEncoder; SentenceEncoder()\n"
+        "import sys; from skrouter import SentenceEncoder; SentenceEncoder()\n"
         "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -209,7 +209,7 @@ def test_truncation_side_decides_which_end_counts(tiny_bert_path, side, ends_dif
 
 
 def test_left_truncation_keeps_special_tokens_and_the_end(tiny_bert_path):
-    from skrouter._truncation import truncation
+    from skrouter._encoders.truncation import truncation
 
     module = SentenceEncoder(tiny_bert_path, device="cpu").fit(["a"])._load()
     with truncation(module, "left", None, None) as fit:
@@ -252,7 +252,7 @@ def test_max_length_beyond_the_positions_of_the_model(tiny_bert_path):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_prompt_is_kept_before_a_long_text(tiny_bert_path, side):
-    from skrouter._truncation import truncation
+    from skrouter._encoders.truncation import truncation
 
     module = SentenceEncoder(tiny_bert_path, device="cpu").fit(["a"])._load()
     text = long_text(60, "prime")
@@ -267,7 +267,7 @@ def test_the_prompt_is_kept_before_a_long_text(tiny_bert_path, side):
 def test_a_text_is_cut_between_words():
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    from skrouter._truncation import _last_tokens
+    from skrouter._encoders.truncation import _last_tokens
 
     pieces = ["[UNK]", "ab", "##cd", "c", "##d", "prime"]
     tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}))
@@ -364,7 +364,7 @@ def test_settings_that_do_not_change_the_embedding_are_not(encoder, encoded):
 
 
 def test_auto_cache_folder(monkeypatch, tmp_path):
-    from skrouter._embedding_cache import cache_folder
+    from skrouter._utils.paths import cache_folder
 
     monkeypatch.setenv("SKROUTER_HOME", str(tmp_path / "home"))
     assert cache_folder("auto") == tmp_path / "home"
@@ -383,7 +383,7 @@ def test_all_cached_needs_no_model(encoder, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(_encoder, "load_model", refuse)
+    monkeypatch.setattr(sentence_encoder, "load_model", refuse)
     restored = pickle.loads(pickle.dumps(encoder))
     np.testing.assert_array_equal(restored.transform(QUERIES), expected)
     with pytest.raises(AssertionError, match="the model was loaded"):
@@ -438,7 +438,7 @@ def test_two_processes_encode_each_string_once(encoder, tmp_path):
 
 
 def test_threads_take_turns_with_the_shared_tokenizer(tiny_bert_path):
-    from skrouter._truncation import truncation
+    from skrouter._encoders.truncation import truncation
 
     module = SentenceEncoder(tiny_bert_path, device="cpu").fit(["a"])._load()
     entered = threading.Event()
@@ -479,24 +479,22 @@ def test_a_damaged_cache_warns_and_never_gives_wrong_numbers(encoder, tmp_path, 
 
 def test_a_cache_that_cannot_be_written_warns(encoder, monkeypatch):
     expected = encoder.fit(["a"]).transform(QUERIES)
-    from skrouter import _embedding_cache
 
     def full(connection, items):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(_embedding_cache, "_write", full)
+    monkeypatch.setattr(embedding_cache, "_write", full)
     with pytest.warns(RuntimeWarning, match="disk is full"):
         found = encoder.transform([*QUERIES, "how many"])
     np.testing.assert_array_equal(found[:5], expected)
 
 
 def test_waiting_for_the_lock_ends(encoder, monkeypatch, tmp_path):
-    from skrouter import _embedding_cache
 
     encoder.fit_transform(["a"])
     (file,) = tmp_path.glob("embeddings/*.sqlite")
-    monkeypatch.setattr(_embedding_cache, "_LOCK_TIMEOUT", 0.0)
-    monkeypatch.setattr(_embedding_cache, "_BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(embedding_cache, "_LOCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(embedding_cache, "_BUSY_TIMEOUT", 0.1)
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.warns(RuntimeWarning, match="database is locked"):
@@ -510,7 +508,7 @@ def test_waiting_for_the_lock_ends(encoder, monkeypatch, tmp_path):
 )
 def test_progress(encoder, capsys, monkeypatch, show, terminal, bar):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: bool(terminal))
-    monkeypatch.setattr(_encoder, "_LONG_WORK", 2)
+    monkeypatch.setattr(sentence_encoder, "_LONG_WORK", 2)
     encoder.set_params(show_progress=show).fit_transform(QUERIES)
     assert ("Encoding" in capsys.readouterr().err) == bool(bar)
 
@@ -519,7 +517,7 @@ def test_automatic_progress_is_for_long_work_at_a_terminal(encoder, capsys, monk
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     encoder.fit_transform(QUERIES)
     assert "Encoding" not in capsys.readouterr().err
-    monkeypatch.setattr(_encoder, "_LONG_WORK", 2)
+    monkeypatch.setattr(sentence_encoder, "_LONG_WORK", 2)
     encoder.set_params(cache=None).fit_transform(QUERIES)
     assert "4/4" in capsys.readouterr().err
 
@@ -529,9 +527,9 @@ def test_automatic_progress_is_for_long_work_at_a_terminal(encoder, capsys, monk
 
 def test_the_model_is_loaded_once_and_shared(tiny_encoder_path, monkeypatch):
     loads = []
-    original = _pretrained._load
-    monkeypatch.setattr(_pretrained, "_load", lambda *a: loads.append(a) or original(*a))
-    _pretrained._LOADED.clear()
+    original = pretrained._load
+    monkeypatch.setattr(pretrained, "_load", lambda *a: loads.append(a) or original(*a))
+    pretrained._LOADED.clear()
     encoder = SentenceEncoder(tiny_encoder_path, device="cpu", cache=None).fit(["a"])
     other = clone(encoder).set_params(truncation_side="right").fit(["a"])
     assert len(loads) == 1
@@ -541,7 +539,7 @@ def test_the_model_is_loaded_once_and_shared(tiny_encoder_path, monkeypatch):
 def test_loading_is_quiet(tiny_bert_path, capfd, caplog):
     from transformers.utils import logging as transformers_logging
 
-    _pretrained._LOADED.clear()
+    pretrained._LOADED.clear()
     enabled = transformers_logging.is_progress_bar_enabled()
     with caplog.at_level(logging.WARNING):
         SentenceEncoder(tiny_bert_path, device="cpu", cache=None).fit_transform(["a"])
@@ -563,7 +561,7 @@ def test_pickle_is_small_and_equal(encoder, tmp_path):
 def test_another_process_computes_the_same_fingerprint(tiny_bert_path):
     encoder = SentenceEncoder(tiny_bert_path, device="cpu").fit(["a"])
     code = (
-        "import sys; from skrouter._encoder import SentenceEncoder\n"
+        "import sys; from skrouter._encoders.sentence_encoder import SentenceEncoder\n"
         "print(SentenceEncoder(sys.argv[1], device='cpu').fit(['a']).fingerprint_)"
     )
     command = [sys.executable, "-c", code, tiny_bert_path]
@@ -582,7 +580,7 @@ def test_weights_missing_from_a_checkpoint_are_filled_the_same_way(tiny_bert_pat
     save_file(dropped, folder / "model.safetensors", metadata={"format": "pt"})
     encoder = SentenceEncoder(str(folder), device="cpu")
     first = encoder.fit(["a"]).fingerprint_
-    _pretrained._LOADED.clear()
+    pretrained._LOADED.clear()
     assert encoder.fit(["a"]).fingerprint_ == first
 
 
@@ -662,7 +660,7 @@ def test_a_model_that_cannot_be_fetched(monkeypatch, name, revision, way_out):
         raise ConnectionError("no network in this test")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
-    monkeypatch.setattr(_pretrained, "_PACKAGE", "no_such_package_installed")
+    monkeypatch.setattr(pretrained, "_PACKAGE", "no_such_package_installed")
     encoder = SentenceEncoder(name, device="cpu", revision=revision)
     with pytest.raises(OSError, match=f"model={name!r}.*{way_out}.*skrouter.offline") as caught:
         encoder.fit(["a"])
@@ -685,7 +683,7 @@ def test_a_hub_that_answers_is_asked_for_the_files(monkeypatch, status, reachabl
         raise HfHubHTTPError("answer of this test", response=Response())
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", answer)
-    assert (_pretrained._hub_failure("some-model", None) is None) == reachable
+    assert (pretrained._hub_failure("some-model", None) is None) == reachable
 
 
 # --- tuned weights --------------------------------------------------------------------------
@@ -773,12 +771,12 @@ def packaged():
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
 def test_the_default_name_resolves_to_the_packaged_folder(packaged, name):
-    assert _pretrained.resolve_model(name) == str(packaged)
-    assert _pretrained.resolve_model(name, revision="main") == name
+    assert pretrained.resolve_model(name) == str(packaged)
+    assert pretrained.resolve_model(name, revision="main") == name
 
 
 def test_packaged_weights_with_another_hash_are_refused(packaged, monkeypatch):
-    monkeypatch.setattr(_pretrained, "_PACKAGE_SHA256", "0" * 64)
+    monkeypatch.setattr(pretrained, "_PACKAGE_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="not the official file: their SHA-256 is 53aa5117"):
         SentenceEncoder(device="cpu").fit(["a"])
 

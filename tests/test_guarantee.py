@@ -17,8 +17,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import column_or_1d
 
 from skrouter import GuaranteedRouter, RadialRouterClassifier, make_routing_target
-from skrouter._betting import betting_p_value, plug_in_bets
-from skrouter._promise import Promise
+from skrouter._meta.risk_constraint import RiskConstraint
+from skrouter._meta.sequential_testing import betting_p_value, plug_in_bets
 from skrouter.baselines import BestSingleRouter, CosineClassifierRouter, KNNRouter, LinearRouter
 from skrouter.metrics import make_routing_scorer, routing_score
 
@@ -194,7 +194,7 @@ def test_every_trade_off_is_tested_until_one_fails(options, data, fitted):
     # As if every trade-off were asked of the router one by one, in the same order of the queries.
     order = np.random.RandomState(0).permutation(len(X))
     sign, target = (-1, options["max_cost"]) if budget else (1, options["min_performance"])
-    promise = Promise(
+    promise = RiskConstraint(
         sign, target, cost.max() if budget else 1.0, options.get("relative", False), 1.0, 1 - 0.9
     )
     for number in range(len(weights)):
@@ -528,7 +528,7 @@ def test_bets_know_nothing_of_what_they_are_placed_on():
 
 def test_small_variance_is_worth_much_less_caution_than_hoeffding():
     value = np.random.default_rng(0).gamma(4.0, 0.25, size=1000)  # mean 1, at most about 4
-    promise = Promise(-1, 1.2, 20.0, False, 1.0, 0.1)
+    promise = RiskConstraint(-1, 1.2, 20.0, False, 1.0, 0.1)
     outcomes = value, np.ones(1000), np.ones(1000)
     hoeffding = value.mean() + 20.0 * np.sqrt(np.log(10) / 2000)
     assert value.mean() < promise.bound(outcomes) < 1.1 < 1.6 < hoeffding
@@ -539,7 +539,7 @@ def test_small_variance_is_worth_much_less_caution_than_hoeffding():
 def test_a_bound_is_where_the_p_value_reaches_the_level(sign, relative):
     rng = np.random.default_rng(0)
     outcomes = rng.random(300), rng.random(300) if relative else np.ones(300), rng.random(300)
-    promise = Promise(sign, 0.5, 1.0, relative, 1.0, 0.1)
+    promise = RiskConstraint(sign, 0.5, 1.0, relative, 1.0, 0.1)
     bound = promise.bound(outcomes)
     assert sign * bound < sign * promise.mean(outcomes)
     targets = np.linspace(0, 2, 201)
@@ -550,6 +550,6 @@ def test_a_bound_is_where_the_p_value_reaches_the_level(sign, relative):
 
 def test_a_reference_of_zero_bounds_nothing():
     ones, zeros = np.ones(20), np.zeros(20)
-    promise = Promise(-1, 0.5, 1.0, True, 1.0, 0.1)
+    promise = RiskConstraint(-1, 0.5, 1.0, True, 1.0, 0.1)
     assert promise.bound((ones, zeros, ones)) == promise.mean((ones, zeros, ones)) == np.inf
     assert promise.p_value((ones, zeros, ones)) == 1.0

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from skrouter import SentenceEncoder
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 from skrouter.metrics import decision_flips
-from skrouter.metrics._edits import EDITS
+from skrouter.metrics._robustness.perturbations import EDITS
 
 # Per language: what is asked for, and what of. Proofs, poems, programs.
 LANGUAGES = {
@@ -178,7 +178,7 @@ def test_full_width_forms_are_the_encoders_to_fold(log, make_encoder):
     "text", ["写一首关于大海的诗" * 20, "👩‍👩‍👧‍👦" * 20, "Donaudampfschifffahrtsgesellschaft" * 5]
 )
 def test_the_prompt_is_kept_before_long_text_without_spaces(make_encoder, name, text):
-    from skrouter._truncation import truncation
+    from skrouter._encoders.truncation import truncation
 
     prompt = "query: "
     module = make_encoder(name).fit(["a"])._load()

@@ -19,7 +19,7 @@ from skrouter.baselines import (
 )
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import routing_score
-from skrouter.report._asking import AskedRouter
+from skrouter.report._router_adapter import RouterAdapter
 from skrouter.report._verdict import worst_loss
 
 NAMES = ["small", "large"]
@@ -119,8 +119,8 @@ def test_embeddings_are_those_of_the_router_inside(monkeypatch):
     def embed(self, *_):
         raise AssertionError("another encoder was fitted")
 
-    monkeypatch.setattr("skrouter.report._asking.SentenceEncoder", embed)
-    of_report, _ = AskedRouter(router).embed(data.queries, data.queries, "all-MiniLM-L6-v2")
+    monkeypatch.setattr("skrouter.report._router_adapter.SentenceEncoder", embed)
+    of_report, _ = RouterAdapter(router).embed(data.queries, data.queries, "all-MiniLM-L6-v2")
     np.testing.assert_array_equal(of_report, router.router_.encoder_.transform(data.queries))
 
 
@@ -194,7 +194,7 @@ def test_a_cascade_loses_what_it_pays_for_all_calls(monkeypatch):
         return True
 
     module = sys.modules["skrouter.report._routing_report"]
-    monkeypatch.setattr(module, "survives_one_more", survives)
+    monkeypatch.setattr(module, "robust_to_one_adverse_query", survives)
     hard_only = {"X_train": X[hard], "y_train": performance[hard], "cost_train": cost}
     report = routing_report(router, X, performance, cost=cost, router_cost=1.0, **hard_only, **FAST)
     assert report.best_single_llm == "large" and report.routing_pays

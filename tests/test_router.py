@@ -20,9 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrouter import RadialRouterClassifier, SentenceEncoder, make_routing_target
-from skrouter import _radial_training as radial_training
-from skrouter import _training as training
-from skrouter._smoothing import smooth_over_neighbors
+from skrouter._training import loop as training
+from skrouter._training import radial as radial_training
+from skrouter._training.neighbors import smooth_over_neighbors
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer
 

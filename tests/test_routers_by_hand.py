@@ -34,13 +34,8 @@ from skrouter.baselines._cosine_classifier import best_by_mean
 from skrouter.baselines._hybrid import best_shift
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer, routing_score
-from skrouter.nn.cosine import (
-    CosineNetwork,
-    best_llm_loss,
-    draw_contrasts,
-    sample_llm_loss,
-    sample_sample_loss,
-)
+from skrouter.nn.cosine import CosineNetwork
+from skrouter.nn.losses import best_llm_loss, draw_contrasts, sample_llm_loss, sample_sample_loss
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,8 @@ from sklearn.utils import indexable
 from sklearn.utils._indexing import _safe_indexing
 
 from skrouter import make_routing_target
-from skrouter._target import (
-    RoutingTarget,
-    check_routing_target,
-    check_trainable,
-    routing_utility,
-)
+from skrouter._targets.routing_target import RoutingTarget, check_routing_target, check_trainable
+from skrouter._targets.utility import routing_utility
 
 PERFORMANCE = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.25]])
 COST = np.array([[3.0, 2.0, 0.1], [5.0, 1.0, 0.2]])

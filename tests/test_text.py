@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrouter._text import check_queries, is_text
+from skrouter._inputs.queries import check_queries, is_text
 
 CONTAINERS = {
     "list": list,

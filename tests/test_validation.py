@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skrouter._trade_offs import at_share
-from skrouter._validation import VALIDATED_SHARES, validated_gain
+from skrouter._targets.utility import scalarization_weights
+from skrouter._training.early_stopping import VALIDATED_SHARES, validated_gain
 
 rng = np.random.default_rng(0)
 N = 4000
@@ -101,7 +101,7 @@ def test_several_trade_offs_are_judged_together():
     mean = torch.stack([LEVEL[:, 0], cost[0]], dim=-1)
     total, typical = 0.0, 0.4
     for share in VALIDATED_SHARES:
-        weight, importance = (float(x) for x in at_share(torch.tensor(share), typical))
+        weight, importance = (float(x) for x in scalarization_weights(torch.tensor(share), typical))
         utilities = (part[..., 0] - weight * part[..., 1] for part in (observed, expected, mean))
         values, promised, level = utilities
         chosen = values[torch.arange(N), promised.argmax(1)]

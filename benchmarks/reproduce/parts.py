@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from reproduce.settings import BEST_PER_TASK, N_FOLDS, RADIAL, make_router
 from skrouter import SentenceEncoder
-from skrouter._training import one_thread
+from skrouter._utils.torch_state import one_thread
 from skrouter.metrics import make_routing_scorer, paired_bootstrap
 
 

@@ -1,4 +1,7 @@
-"""Routers to compare with, all with the interface of the main one."""
+"""Routers to compare with, all with the interface of the main one.
+
+May import `_routers` and what stands before it; torch inside functions only.
+"""
 
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter

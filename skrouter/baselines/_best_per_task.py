@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from skrouter._base import BaseRouter, all_or_nothing, as_decision
-from skrouter._means import observed_mean
-from skrouter._request import restrict
+from skrouter._routers.base import BaseRouter, as_decision
+from skrouter._targets.predict_options import restrict
+from skrouter._utils.estimators import all_or_nothing
+from skrouter._utils.stats import observed_mean
 from skrouter.metrics._score import score_choices
 
 

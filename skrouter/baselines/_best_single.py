@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skrouter._base import BaseRouter
-from skrouter._means import observed_mean
+from skrouter._routers.base import BaseRouter
+from skrouter._utils.stats import observed_mean
 
 
 class BestSingleRouter(BaseRouter):

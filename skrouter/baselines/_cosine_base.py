@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skrouter._base import BaseRouter
+from skrouter._routers.base import BaseRouter
 
 
 class CosineRouter(BaseRouter):
@@ -40,7 +40,7 @@ class CosineRouter(BaseRouter):
     def _fit(self, data):
         import torch
 
-        from skrouter._training import one_thread, seeded
+        from skrouter._utils.torch_state import one_thread, seeded
         from skrouter.nn.cosine import CosineNetwork
 
         used = data.sample_weight > 0

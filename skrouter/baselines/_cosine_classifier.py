@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skrouter._means import observed_mean
+from skrouter._utils.stats import observed_mean
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -138,7 +138,7 @@ class CosineClassifierRouter(CosineRouter):
     def _make_loss(self, embeddings, utility, weight, random_state):
         import torch
 
-        from skrouter.nn.cosine import best_llm_loss
+        from skrouter.nn.losses import best_llm_loss
 
         if self.ties == "mean":
             utility = best_by_mean(utility, weight)

@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skrouter._base import BaseRouter
-from skrouter._target import routing_utility
+from skrouter._routers.base import BaseRouter
+from skrouter._targets.utility import routing_utility
 from skrouter.baselines._cascade_search import (
     all_orders,
     least_cost,
@@ -19,7 +19,7 @@ from skrouter.baselines._cascade_search import (
     search_cascade,
     threshold_grid,
 )
-from skrouter.baselines._columns import ColumnRegressors
+from skrouter.baselines._masked_regression import ColumnRegressors
 from skrouter.metrics._score import mean_observed
 
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skrouter._base import BaseRouter, _check_embeddings
+from skrouter._routers.base import BaseRouter, _check_embeddings
 
 
 class GraphRouter(BaseRouter):
@@ -208,7 +208,7 @@ class GraphRouter(BaseRouter):
     def _fit(self, data):
         import torch
 
-        from skrouter._training import one_thread, seeded
+        from skrouter._utils.torch_state import one_thread, seeded
         from skrouter.nn.graph import GraphNetwork
 
         used = data.sample_weight > 0

@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skrouter._base import BaseRouter
-from skrouter._means import observed_mean
+from skrouter._routers.base import BaseRouter
+from skrouter._utils.stats import observed_mean
 
 _NEVER = np.nextafter(1.0, 2.0)  # no probability reaches it
 

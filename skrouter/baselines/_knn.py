@@ -5,7 +5,7 @@ from numbers import Integral
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skrouter.baselines._outcomes import OutcomeRouter
+from skrouter.baselines._outcome_router import OutcomeRouter
 
 
 class KNNRouter(OutcomeRouter):

@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import Interval
 
-from skrouter.baselines._outcomes import OutcomeRouter
+from skrouter.baselines._outcome_router import OutcomeRouter
 
 
 class LinearRouter(OutcomeRouter):

@@ -7,8 +7,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils._param_validation import Interval
 
-from skrouter.baselines._outcomes import OutcomeRouter
-from skrouter.baselines._standardized import StandardizedTargets
+from skrouter.baselines._outcome_router import OutcomeRouter
+from skrouter.baselines._target_scaling import StandardizedTargets
 
 
 class _StandardizedMLP(StandardizedTargets, MLPRegressor):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skrouter._base import BaseRouter
+from skrouter._routers.base import BaseRouter
 
 
 class RandomRouter(BaseRouter):

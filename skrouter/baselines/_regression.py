@@ -4,7 +4,7 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods
 
-from skrouter.baselines._outcomes import OutcomeRouter
+from skrouter.baselines._outcome_router import OutcomeRouter
 
 
 class RegressionRouter(OutcomeRouter):

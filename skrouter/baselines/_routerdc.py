@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from skrouter._clusters import cluster_queries
+from skrouter._training.neighbors import cluster_queries
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -169,7 +169,7 @@ class RouterDCRouter(CosineRouter):
     def _make_loss(self, embeddings, utility, weight, random_state):
         import torch
 
-        from skrouter.nn.cosine import draw_contrasts, sample_llm_loss, sample_sample_loss
+        from skrouter.nn.losses import draw_contrasts, sample_llm_loss, sample_sample_loss
 
         utility = torch.tensor(utility)
         clusters = None

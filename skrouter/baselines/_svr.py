@@ -5,8 +5,8 @@ from numbers import Real
 from sklearn.svm import SVR
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skrouter.baselines._outcomes import OutcomeRouter
-from skrouter.baselines._standardized import StandardizedTargets
+from skrouter.baselines._outcome_router import OutcomeRouter
+from skrouter.baselines._target_scaling import StandardizedTargets
 
 
 class _CenteredSVR(StandardizedTargets, SVR):

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skrouter._base import BaseRouter
-from skrouter._means import observed_mean
+from skrouter._routers.base import BaseRouter
+from skrouter._utils.stats import observed_mean
 from skrouter.metrics import mix_for_budget
 
 

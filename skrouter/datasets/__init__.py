@@ -1,4 +1,7 @@
-"""Data sets: RouterBench from files or from the hub, and a seeded synthetic routing problem."""
+"""Data sets: RouterBench from files or from the hub, and a seeded synthetic routing problem.
+
+May import `_utils` alone.
+"""
 
 from skrouter.datasets._fetch import fetch_routerbench, get_data_home
 from skrouter.datasets._routerbench import load_routerbench

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from skrouter._embedding_cache import cache_folder
+from skrouter._utils.paths import cache_folder
 from skrouter.datasets._routerbench import check_trusted, load_routerbench
 
 REPO_ID = "withmartian/routerbench"

@@ -1,4 +1,7 @@
-"""Metrics of routers, for any classifier whose classes are LLMs."""
+"""Metrics of routers, for any classifier whose classes are LLMs.
+
+May import `_encoders` and what stands before it, and no estimator.
+"""
 
 from skrouter.metrics._area import aiq, aiq_routerbench, deferral_curve_area
 from skrouter.metrics._arena import router_arena_score
@@ -9,20 +12,18 @@ from skrouter.metrics._curve import (
     single_llm_points,
     zero_router_curve,
 )
-from skrouter.metrics._display import CostQualityDisplay
-from skrouter.metrics._flips import DecisionFlips, decision_flips
+from skrouter.metrics._displays.cost_quality import CostQualityDisplay
+from skrouter.metrics._displays.loss_curve import LossCurveDisplay
+from skrouter.metrics._displays.reliability import ReliabilityDisplay
+from skrouter.metrics._displays.routing_share import RoutingShareDisplay
+from skrouter.metrics._displays.trade_off import TradeOffDisplay
 from skrouter.metrics._hull import NonDecreasingHull, mix_for_budget, non_decreasing_hull
-from skrouter.metrics._loss_display import LossCurveDisplay
 from skrouter.metrics._off_policy import OffPolicyValue, off_policy_value
-from skrouter.metrics._oracle import oracle_llms
-from skrouter.metrics._regret import oracle_regret
-from skrouter.metrics._reliability_display import ReliabilityDisplay
-from skrouter.metrics._score import RoutingScore, make_routing_scorer, routing_score
-from skrouter.metrics._share import routing_share
-from skrouter.metrics._share_display import RoutingShareDisplay
+from skrouter.metrics._oracle import oracle_llms, oracle_regret
+from skrouter.metrics._robustness.decision_flips import DecisionFlips, decision_flips
+from skrouter.metrics._score import RoutingScore, make_routing_scorer, routing_score, routing_share
 from skrouter.metrics._single_llm import cost_save, perf_gain, quality_neutral_cost
-from skrouter.metrics._trade_off_display import TradeOffDisplay
-from skrouter.metrics._two_llms import apgr, cpt, pgr
+from skrouter.metrics._weak_strong import apgr, cpt, pgr
 
 __all__ = [
     "CostQualityCurve",

@@ -8,8 +8,10 @@ from scipy.stats import DegenerateDataWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
-from skrouter._logged import read_log
-from skrouter._target import RoutingTarget, columns_of, order_of_columns, routing_utility
+from skrouter._targets.llm_names import columns_of, order_of_columns
+from skrouter._targets.logged import read_log
+from skrouter._targets.routing_target import RoutingTarget
+from skrouter._targets.utility import routing_utility
 from skrouter.metrics._bootstrap import check_resampling, mean_interval
 from skrouter.metrics._score import call_shares, check_charged
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from skrouter.metrics._area import deferral_curve
 from skrouter.metrics._hull import check_points
-from skrouter.metrics._two_llms import first_crossing
+from skrouter.metrics._weak_strong import first_crossing
 
 _SINGLES = ("single_cost", "single_performance")
 

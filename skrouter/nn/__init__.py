@@ -1,4 +1,7 @@
-"""The networks and losses, in torch alone."""
+"""The networks and losses.
+
+Knows torch alone: imports nothing else of skrouter.
+"""
 
 from skrouter.nn.losses import contrastive_loss, kl_loss
 from skrouter.nn.network import RoutingNetwork

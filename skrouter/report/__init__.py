@@ -1,4 +1,7 @@
-"""An honest report of a fitted router: whether it pays, against what, and how sure that is."""
+"""An honest report of a fitted router: whether it pays, against what, and how sure that is.
+
+May import every other room.
+"""
 
 from skrouter.report._result import RoutingReport
 from skrouter.report._routing_report import routing_report

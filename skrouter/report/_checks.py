@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
-from skrouter._target import check_routing_target, routing_utility
+from skrouter._targets.routing_target import check_routing_target
+from skrouter._targets.utility import routing_utility
 from skrouter.metrics._score import check_charged
 from skrouter.report._references import take
 

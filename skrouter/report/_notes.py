@@ -8,7 +8,7 @@ def write_notes(
 
     Parameters
     ----------
-    asked : AskedRouter
+    asked : RouterAdapter
     cost_weight, router_cost : float
     n_train : int or None
         Number of training rows; None if none were given.

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.model_selection import KFold
 
-from skrouter._means import observed_mean
-from skrouter._target import routing_utility
+from skrouter._targets.utility import routing_utility
+from skrouter._utils.stats import observed_mean
 from skrouter.baselines import BestPerTaskRouter, KNNRouter
 from skrouter.metrics._oracle import best_columns
 
@@ -87,7 +87,7 @@ def crossfitted_choices(X, target, *, cost_weight, tasks, cv, random_state):
     return choices
 
 
-def blind_and_all_knowing(target, cost_weight):
+def random_and_oracle(target, cost_weight):
     """Probabilities of a choice by lot, and the choices of the oracle."""
     shape = target.performance.shape
     return {

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.metrics._reliability import ReliabilityBins
 from skrouter.metrics._score import RoutingScore
+from skrouter.report._predictability import Signal
 from skrouter.report._render import as_html, as_text
-from skrouter.report._signal import Signal
 from skrouter.report._tables import tables
 
 

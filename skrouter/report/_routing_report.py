@@ -7,34 +7,35 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
-from skrouter._target import check_routing_target, routing_utility
-from skrouter._text import check_queries, is_text
-from skrouter.report._asking import AskedRouter
+from skrouter._inputs.queries import check_queries, is_text
+from skrouter._targets.routing_target import check_routing_target
+from skrouter._targets.utility import routing_utility
 from skrouter.report._checks import observed_rows, read_tasks, read_trade_off, read_training
 from skrouter.report._notes import write_notes
-from skrouter.report._parts import (
-    better_in_hindsight_than,
-    calibrate,
-    compare_costs,
-    n_shared_rows,
-    realised_shares,
-    received_by_router,
-    uses_of_llms,
-)
-from skrouter.report._received import compare, receive
+from skrouter.report._predictability import per_query_signal
+from skrouter.report._realized_outcomes import compare, realize_outcomes
 from skrouter.report._references import (
     KNN,
     PER_TASK,
     SINGLE,
     best_single,
-    blind_and_all_knowing,
     crossfitted_choices,
+    random_and_oracle,
     trained_choices,
 )
 from skrouter.report._result import RoutingReport
-from skrouter.report._signal import per_query_signal
+from skrouter.report._router_adapter import RouterAdapter
+from skrouter.report._sections import (
+    better_in_hindsight_than,
+    calibrate,
+    compare_costs,
+    n_shared_rows,
+    realised_shares,
+    realized_by_router,
+    uses_of_llms,
+)
 from skrouter.report._tables import ROUTER
-from skrouter.report._verdict import survives_one_more, worst_loss, write_verdict
+from skrouter.report._verdict import robust_to_one_adverse_query, worst_loss, write_verdict
 
 
 @validate_params(
@@ -165,7 +166,7 @@ def routing_report(
     >>> round(report.scores["router"].performance, 2)
     0.94
     """
-    asked = AskedRouter(router)
+    asked = RouterAdapter(router)
     rng = check_random_state(random_state)
     seed = rng.randint(np.iinfo(np.int32).max)
     target = check_routing_target(y, cost, known_llms=asked.classes)
@@ -208,26 +209,26 @@ def routing_report(
     constants = {"performance": best_single(known, 0.0), "utility": single}
 
     def always(llm):
-        return receive(target, np.full(n_queries, llm), cost_weight)
+        return realize_outcomes(target, np.full(n_queries, llm), cost_weight)
 
-    own = received_by_router(asked, X, target, chosen, cost_weight)
-    received = {ROUTER: own.charged(router_cost, cost_weight), SINGLE: always(single)}
+    own = realized_by_router(asked, X, target, chosen, cost_weight)
+    realized = {ROUTER: own.charged(router_cost, cost_weight), SINGLE: always(single)}
     for name in (PER_TASK, KNN):
         if name in choices:
-            received[name] = receive(target, choices[name], cost_weight)
-    received[KNN] = received[KNN].charged(router_cost, cost_weight)
-    for name, llms in blind_and_all_knowing(target, cost_weight).items():
-        received[name] = receive(target, llms, cost_weight)
+            realized[name] = realize_outcomes(target, choices[name], cost_weight)
+    realized[KNN] = realized[KNN].charged(router_cost, cost_weight)
+    for name, llms in random_and_oracle(target, cost_weight).items():
+        realized[name] = realize_outcomes(target, llms, cost_weight)
 
     settings = {
         "confidence_level": confidence_level,
         "n_resamples": n_resamples,
         "random_state": seed,
     }
-    ours = received[ROUTER]
+    ours = realized[ROUTER]
     differences = {
         name: compare(ours.utility, part.utility, **settings)
-        for name, part in received.items()
+        for name, part in realized.items()
         if name != ROUTER
     }
     if differences[SINGLE].n_queries < 2:
@@ -239,10 +240,10 @@ def routing_report(
 
     def sure(name):
         """Whether the router beats a reference, and would with one more query."""
-        theirs = received[name].utility
+        theirs = realized[name].utility
         most = worst_loss(utility, theirs, np.isin(asked.classes, called), own.utility)
         most += cost_weight * router_cost
-        return differences[name].low > 0 and survives_one_more(
+        return differences[name].low > 0 and robust_to_one_adverse_query(
             ours.utility, theirs, most, **settings
         )
 
@@ -250,7 +251,7 @@ def routing_report(
         single=single,
         called=called,
         differences=differences,
-        sure={name: sure(name) for name in (SINGLE, PER_TASK) if name in received},
+        sure={name: sure(name) for name in (SINGLE, PER_TASK) if name in realized},
         n_other=int((chosen != single).sum()),
         better_in_hindsight=better_in_hindsight_than(target, ours, always, cost_weight),
     )
@@ -262,9 +263,9 @@ def routing_report(
         cost_weight=float(cost_weight),
         confidence_level=confidence_level,
         best_single_llm=single,
-        scores={name: part.score() for name, part in received.items()},
+        scores={name: part.score() for name, part in realized.items()},
         differences=differences,
-        realised=realised_shares(received),
+        realised=realised_shares(realized),
         savings=compare_costs(target, ours, constants, always, settings),
         llms=uses_of_llms(target, own, chosen),
         calibration=calibrate(asked, X, target, train),

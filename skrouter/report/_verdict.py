@@ -6,7 +6,7 @@ from skrouter.metrics._bootstrap import paired_bootstrap
 from skrouter.report._references import KNN, PER_TASK, SINGLE
 
 
-def survives_one_more(router, reference, most, **settings):
+def robust_to_one_adverse_query(router, reference, most, **settings):
     """Whether the interval stays above 0 with one more query, of the worst kind.
 
     A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
@@ -18,7 +18,7 @@ def survives_one_more(router, reference, most, **settings):
     Parameters
     ----------
     router, reference : ndarray of shape (n_queries,)
-        Utility received; NaN where not observed.
+        Utility realized; NaN where not observed.
     most : float
         What the router loses on that query; not below 0.
     **settings
@@ -28,7 +28,7 @@ def survives_one_more(router, reference, most, **settings):
     return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
 
 
-def worst_loss(utility, reference, called, received):
+def worst_loss(utility, reference, called, realized):
     """The most that a called LLM, or the router itself, lost against a reference on any query.
 
     A cascade can lose more than the LLM whose answer it uses, as it pays for those before, too.
@@ -37,12 +37,12 @@ def worst_loss(utility, reference, called, received):
     ----------
     utility : ndarray of shape (n_queries, n_llms)
     reference : ndarray of shape (n_queries,)
-        Utility that the reference received.
+        Utility that the reference realized.
     called : ndarray of bool, shape (n_llms,)
-    received : ndarray of shape (n_queries,)
-        Utility that the router received, without what it costs itself.
+    realized : ndarray of shape (n_queries,)
+        Utility that the router realized, without what it costs itself.
     """
-    loss = reference[:, None] - np.column_stack([utility[:, called], received])
+    loss = reference[:, None] - np.column_stack([utility[:, called], realized])
     return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
 
 

