@@ -38,10 +38,14 @@ CANDIDATES = [
     {"target_temperature": 0.05},
     {"target_temperature": 0.5},
     {"n_layers": 1},
-    {"outcome_weight": 0.1},
-    {"outcome_weight": 1.0},
+    {"expert_settings": {"outcome_weight": 0.1}},
+    {"expert_settings": {"outcome_weight": 1.0}},
     {"trade_off": "fixed"},
-    {"kl_direction": "forward", "target_temperature": 1.0, "fit_intercept": False},
+    {
+        "expert_settings": {"kl_direction": "forward"},
+        "target_temperature": 1.0,
+        "fit_intercept": False,
+    },
 ]
 
 

@@ -47,7 +47,7 @@ routers = {
     "RouterDC": baselines.RouterDCRouter(n_best=2, random_state=0),
     "two LLMs (HybridLLM)": baselines.HybridLLMRouter(random_state=0),
     "cascade (FrugalGPT)": baselines.FrugalGPTRouter(max_length=2, random_state=0),
-    "RadialRouter": RadialRouterClassifier(early_stopping=False, random_state=0),
+    "RadialRouter": RadialRouterClassifier(cv=None, random_state=0),
 }
 for router in routers.values():
     router.set_params(cost_weight=alpha, llm_names=names).fit(X_train, y_train)

@@ -455,11 +455,10 @@ def test_radial_router_takes_chats_also_where_the_encoder_is_tuned(encoder, log,
     router = RadialRouterClassifier(
         encoder,
         hidden_dim=8,
-        n_clusters=2,
         max_iter=3,
-        early_stopping=False,
+        cv=None,
         fine_tune_encoder=fine_tune,
-        encoder_learning_rate=0.1,
+        expert_settings={"n_clusters": 2, "encoder_learning_rate": 0.1},
         device="cpu",
         random_state=0,
     )

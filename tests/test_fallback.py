@@ -14,8 +14,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrouter import FallbackRouter, RadialRouterClassifier, SentenceEncoder, make_routing_target
+from skrouter import (
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    SentenceEncoder,
+    make_routing_target,
+)
 from skrouter.baselines import (
+    BestPerTaskRouter,
     BestSingleRouter,
     CosineClassifierRouter,
     KNNRouter,
@@ -79,7 +86,7 @@ def test_it_fits_the_router_that_it_is_given(linear, numbers):
     frozen = careful(linear, numbers, min_margin=0.3)
     np.testing.assert_array_equal(router.predict(numbers[0]), frozen.predict(numbers[0]))
     assert not hasattr(router.router, "classes_")
-    assert frozen.router_.estimator is linear
+    assert frozen.router_ is linear
     assert not hasattr(router, "neighbors_")
     assert router.n_features_in_ == 4
 
@@ -147,7 +154,7 @@ def test_values_and_shares_follow_the_choice(linear, numbers):
 @pytest.fixture(scope="module")
 def radial(numbers):
     inner = RadialRouterClassifier(
-        llm_names=NAMES, early_stopping=False, max_iter=1, device="cpu", random_state=0
+        llm_names=NAMES, cv=None, max_iter=1, device="cpu", random_state=0
     )
     return inner.fit(*numbers, cost=COST)
 
@@ -360,8 +367,8 @@ def test_an_encoder_that_is_trained_along(texts, tiny_bert_path):
     inner = RadialRouterClassifier(
         encoder=SentenceEncoder(tiny_bert_path, cache=None),
         fine_tune_encoder=True,
-        early_stopping=False,
-        encoder_learning_rate=1e-2,
+        cv=None,
+        expert_settings={"encoder_learning_rate": 1e-2},
         max_iter=1,
         random_state=0,
     )
@@ -390,7 +397,6 @@ BAD = [
     ({"min_margin": -0.1}, "'min_margin' parameter of FallbackRouter must be"),
     ({"min_similarity": 1.1}, "'min_similarity' parameter of FallbackRouter must be"),
     ({"router": StandardScaler()}, "'router' parameter of FallbackRouter must be"),
-    ({"router": make_pipeline(LinearRouter())}, "'router' parameter of FallbackRouter must be"),
     (
         {"router": BestSingleRouter(llm_names=NAMES), "min_similarity": 0.5},
         "min_similarity=0.5 needs embeddings, but BestSingleRouter",
@@ -455,3 +461,43 @@ def test_a_refit_forgets_the_neighbours(numbers):
     router = FallbackRouter(LinearRouter(), min_similarity=0.5).fit(*numbers)
     router.set_params(min_similarity=None, min_margin=0.1).fit(*numbers)
     assert not hasattr(router, "neighbors_")
+
+
+@pytest.mark.parametrize(
+    "router",
+    [
+        make_pipeline(LinearRouter()),
+        GuaranteedRouter(LinearRouter(), max_cost=1.0),
+        FallbackRouter(LinearRouter(), min_margin=0.1),
+        FrozenEstimator(FallbackRouter(LinearRouter(), min_margin=0.1)),
+    ],
+)
+@pytest.mark.parametrize("around", ["fallback", "guarantee"])
+def test_only_a_router_itself_can_be_inside(router, around, numbers):
+    X, performance = numbers
+    meta = FallbackRouter(router, min_margin=0.1)
+    if around == "guarantee":
+        meta = GuaranteedRouter(router, max_cost=1.0)
+    with pytest.raises(TypeError, match="router must be a router of skrouter that is none around"):
+        meta.fit(X, performance, cost=COST)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_router_that_must_be_told_the_task_is_refused(frozen, numbers):
+    X, performance = numbers
+    router = BestPerTaskRouter(llm_names=NAMES).fit(X, performance, tasks=np.arange(len(X)) % 2)
+    if frozen:
+        router = FrozenEstimator(router)
+    with pytest.raises(ValueError, match="BestPerTaskRouter, which must be told the task"):
+        FallbackRouter(router, min_margin=0.1).fit(X, performance, cost=COST)
+
+
+def test_similarity_is_not_measured_to_embeddings_of_another_fit(numbers):
+    X, performance = numbers
+    inner = LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
+    router = FallbackRouter(FrozenEstimator(inner), fallback="c", min_similarity=0.5)
+    router.fit(X, performance)
+    inner.fit(X, performance, cost=COST)
+    with pytest.raises(ValueError, match="The router was fitted again since"):
+        router.predict(X)
+    router.set_params(min_similarity=None, min_margin=0.1).predict(X)

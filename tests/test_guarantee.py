@@ -132,7 +132,7 @@ def test_text(tiny_encoder_path):
         random_state=0,
     ).fit(pd.Series(easy + hard), performance, cost=[0.2, 5.0])
     assert router.predict([easy[0], hard[0]]).tolist() == ["small", "large"]
-    assert router.n_features_in_ == 16
+    assert not hasattr(router, "n_features_in_")
     assert not hasattr(router, "feature_names_in_")
 
 
@@ -384,10 +384,29 @@ def test_a_frozen_router_is_left_as_it_is(data, fitted):
     assert clone(router).fit(X, performance, cost).cost_weight_ == router.cost_weight_
 
 
+@pytest.mark.parametrize("change", ["fit", "update_cost"])
+def test_a_guarantee_is_not_for_a_router_that_was_changed(data, change):
+    """Fitted again, or at other prices, a budget of 3 would spend more without a word."""
+    X, performance, cost = (table[:400] for table in data)
+    inner = RadialRouterClassifier(
+        llm_names=NAMES, cv=None, max_iter=1, device="cpu", random_state=0
+    ).fit(X[:100], performance[:100], cost[:100])
+    router = GuaranteedRouter(FrozenEstimator(inner), max_cost=5.0, random_state=0)
+    router.fit(X[100:], performance[100:], cost[100:]).predict(X)
+    if change == "fit":
+        inner.fit(X[:100], performance[:100], cost[:100])
+    else:
+        inner.update_cost({"large": 2.0}, relative=True)
+    for method in ("predict", "predict_proba", "decision_function", "predict_outcomes"):
+        with pytest.raises(ValueError, match="fitted again, or its pool or its costs were changed"):
+            getattr(router, method)(X)
+    router.fit(X[100:], performance[100:], cost[100:]).predict(X)
+
+
 def test_a_guarantee_is_not_for_another_pool(data):
     X, performance, cost = (table[:400] for table in data)
     inner = RadialRouterClassifier(
-        llm_names=NAMES, early_stopping=False, max_iter=1, device="cpu", random_state=0
+        llm_names=NAMES, cv=None, max_iter=1, device="cpu", random_state=0
     ).fit(X[:100], performance[:100], cost[:100])
     frozen = GuaranteedRouter(FrozenEstimator(inner), max_cost=5.0, random_state=0)
     frozen.fit(X[100:], performance[100:], cost[100:])

@@ -95,7 +95,7 @@ def test_all_weights_of_the_network_are_trained(backbone):
 def test_network_starts_at_its_mean(backbone):
     network = RoutingNetwork(6, 3, 8, 2, 2, 0.5, backbone, n_outcomes=2).eval()
     mean = torch.tensor([[0.0, 1.0], [-1.0, 0.5], [2.0, 3.0]])
-    network.start_at_mean(mean, torch.ones(3, 2))
+    network.start_at_mean(mean)
     torch.testing.assert_close(network(torch.randn(4, 6))[0], mean.expand(4, 3, 2))
 
 
@@ -103,8 +103,8 @@ def test_outcome_loss_by_hand():
     nan = float("nan")
     expected = torch.zeros(2, 3, 2, dtype=torch.float64)
     observed = torch.tensor([[[1.0, 4.0], [nan, 2.0], [0.5, nan]], [[nan, nan]] * 3])
-    unit = torch.tensor([[0.5, 2.0], [0.5, 0.0], [0.5, 2.0]])  # the second has a list price
-    loss = outcome_loss(expected, observed.double(), unit.double())
+    scale = torch.tensor([[0.5, 2.0], [0.5, 0.0], [0.5, 2.0]])  # the second has a list price
+    loss = outcome_loss(expected, observed.double(), scale.double())
     np.testing.assert_allclose(loss, [0.5 * ((2**2 + 1**2) / 2 + 2**2), 0.0])
 
 

@@ -25,12 +25,12 @@ def numbers():
 def saved(numbers):
     X, performance = numbers
     router = RadialRouterClassifier(
-        n_clusters=2,
+        expert_settings={"n_clusters": 2},
         hidden_dim=16,
         learning_rate=1e-2,
         max_iter=6,
         cost_weight=0.05,
-        early_stopping=False,
+        cv=None,
         device="cpu",
         llm_names=NAMES,
         random_state=0,
@@ -91,7 +91,7 @@ def test_a_cost_that_varies_follows_that_of_the_others(numbers):
     X, performance = numbers
     cost = COST * np.exp(X[:, 1:2])
     router = RadialRouterClassifier(
-        learning_rate=1e-2, max_iter=6, early_stopping=False, random_state=0, device="cpu"
+        learning_rate=1e-2, max_iter=6, cv=None, random_state=0, device="cpu"
     ).fit(X, performance[:, :3], cost=cost)
     own = 3 * np.exp(X[:50, 1])
     own[3] = np.nan
@@ -168,7 +168,7 @@ def test_without_costs(numbers):
 
 def test_performance_of_another_range(numbers):
     X, performance = numbers
-    router = RadialRouterClassifier(max_iter=3, early_stopping=False, random_state=0)
+    router = RadialRouterClassifier(max_iter=3, cv=None, random_state=0)
     router.fit(X, 100 * performance[:, :3])
     router.add_llm(3, 120 * performance[:100, 3], X=X[:100])
     predicted = router.predict_outcomes(X).performance[:, 3]
@@ -209,7 +209,7 @@ def test_the_last_llm_stays(router):
         router.remove_llm("c")
 
 
-QUICK = {"early_stopping": False, "max_iter": 1, "device": "cpu", "random_state": 0}
+QUICK = {"cv": None, "max_iter": 1, "device": "cpu", "random_state": 0}
 
 
 def test_a_price_may_become_known(numbers):

@@ -34,7 +34,7 @@ def search(data, router, cost_weight, grid):
     """Choose among the candidates of a router by cross-validation on the train rows."""
     estimator = make_router(router, {}, cost_weight, seed=0)
     if router == RADIAL:
-        estimator.set_params(early_stopping=False)  # a search within every fold would take long
+        estimator.set_params(cv=None)  # a search within every fold would take long
     result = GridSearchCV(
         estimator,
         [{key: [value] for key, value in candidate.items()} for candidate in grid],
@@ -112,7 +112,7 @@ def interval(data, ours, theirs, macro, n_resamples=9999):
 def tsne(data, contrastive_weight, cost_weight):
     """Two-dimensional picture of the representations of the test queries."""
     # Without early stopping, which may leave the network untrained.
-    parameters = {"contrastive_weight": contrastive_weight, "early_stopping": False}
+    parameters = {"contrastive_weight": contrastive_weight, "cv": None}
     router = make_router(RADIAL, parameters, cost_weight, seed=0)
     router.fit(data.X_train, data.y_train)
     states = router.transform(data.X_test)
@@ -123,7 +123,7 @@ def tsne(data, contrastive_weight, cost_weight):
 
 def head_latency(data, parameters, n_repeats):
     """Median time to choose an LLM for one ready embedding, in milliseconds."""
-    parameters = {**parameters, "early_stopping": False, "max_iter": 1}
+    parameters = {**parameters, "cv": None, "max_iter": 1}
     router = make_router(RADIAL, parameters, 0.02, seed=0).fit(data.X_train, data.y_train)
     rows = np.resize(np.arange(len(data.X_test)), n_repeats)
     return {"ms": _median_ms(lambda row: router.predict(data.X_test[[row]]), rows)}
@@ -131,7 +131,7 @@ def head_latency(data, parameters, n_repeats):
 
 def pool_latency(data, backbone, n_llms, batch, seconds):
     """Median time per query of an untrained network, `batch` queries at once, in milliseconds."""
-    parameters = {"backbone": backbone, "early_stopping": False, "max_iter": 1}
+    parameters = {"backbone": backbone, "cv": None, "max_iter": 1}
     router = make_router(RADIAL, parameters, 0.0, seed=0)
     X = data.X_train[:16]
     router.fit(X, np.random.default_rng(0).random((len(X), n_llms)))

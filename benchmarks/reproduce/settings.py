@@ -74,10 +74,10 @@ LEARNED = [name for name, (_, grid) in ROUTERS.items() if grid]
 # Routers whose loss asks for a choice that can be worked out, once the task is known.
 COSINE_ROUTERS = ("CosineClassifier", "RouterDC")
 
-ALWAYS_TRAINED = {"early_stopping": False}
+ALWAYS_TRAINED = {"cv": None}
 BEST_LLM_ALONE = {
     "trade_off": "fixed",
-    "kl_direction": "forward",
+    "expert_settings": {"kl_direction": "forward"},
     "target_temperature": 0.001,
     "target_smoothing": 0.0,
     **ALWAYS_TRAINED,

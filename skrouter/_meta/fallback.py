@@ -3,8 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.frozen import FrozenEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
@@ -12,12 +11,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.abstention import keep_neighbors, margin, mask_all_but, similarity
-from skrouter._routers.base import as_decision
-from skrouter._targets.predict_options import restrict
+from skrouter._meta.inner_router import read_inner_router
+from skrouter._routers.routing import RoutingMethods
 from skrouter._targets.routing_target import check_routing_target
-from skrouter._utils.estimators import all_or_nothing
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
-from skrouter.metrics._score import score_choices
 
 
 def _router_has(method):
@@ -29,7 +28,8 @@ def _router_has(method):
     return check
 
 
-class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+@with_shared_parts
+class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     r"""Call a fixed LLM where the router is not sure, or does not know such queries.
 
     A clone of `router` is fitted and chooses. It **abstains**, and the fallback is called, on a
@@ -113,7 +113,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "router": [HasMethods(["fit", "predict", "decision_function", "_read_queries"])],
+        "router": [HasMethods(["fit", "predict"])],
         "fallback": [str, Integral, None],
         "min_margin": [Interval(Real, 0, None, closed="left"), None],
         "min_similarity": [Interval(Real, -1, 1, closed="both"), None],
@@ -130,12 +130,9 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings.
-        y : array-like
-            The performance of each LLM on each query, in any form that the router accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
+        %(X_fit)s
+        %(y_fit)s
+        %(cost)s
         sample_weight : array-like of shape (n_queries,), default=None
             Weights of the queries, for the router and for the choice of a fallback. Similarity
             to a query of weight 0 does not count.
@@ -151,119 +148,29 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If both criteria are None, the fallback is not in the pool, similarity is asked of a
             router that does not look at the queries, lengths differ, or the router refuses the
             input. It is raised before any work is done, and what was fitted before stays.
+        TypeError
+            If `router` is no router of this library, or one around another router.
         """
-        with all_or_nothing(self):
-            self._validate_params()
-            self._check_criteria()
-            frozen = isinstance(self.router, FrozenEstimator)
-            if frozen:  # one that is fitted checks them itself
-                queries = check_queries(X) if is_text(X) else X
-                check_consistent_length(queries, y, sample_weight)
-            pool = self._read_pool(y, cost, frozen)
-            if self.fallback is not None and self.fallback not in pool:
-                raise ValueError(f"fallback={self.fallback!r} is not in the pool {pool}.")
-            router = clone(self.router)
-            keep = self.min_similarity is not None and not frozen
-            if keep:
-                router._keep_embeddings = True
-            router.fit(X, y, cost=cost, sample_weight=sample_weight)
-            if keep:
-                del router._keep_embeddings
-            self._set_fitted_attributes(router)
-            embeddings = vars(router).pop("_training_embeddings", None)
-            if self.min_similarity is not None:
-                self.neighbors_ = keep_neighbors(router, X, embeddings, sample_weight)
-            self.fallback_ = self.fallback
-            if self.fallback is None:
-                self.fallback_ = self._strongest(y, cost, sample_weight)
+        with replaced_at_once(self) as draft:
+            draft._fit(X, y, cost, sample_weight)
         return self
-
-    def predict(self, X, *, cost_weight=None, allowed=None):
-        """Choose an LLM for each query: the router's choice, or the fallback.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, as for the router. It moves margins, but not similarities.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for the router. The fallback must be among them.
-
-        Returns
-        -------
-        llms : ndarray of shape (n_queries,)
-            Names out of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If `cost_weight` or `allowed` is none that the router can serve, `allowed` leaves
-            out the fallback, or it was taken out of the pool after `fit`.
-        """
-        chosen = self._guarded_values(X, cost_weight, allowed).argmax(axis=1)
-        return self.classes_[chosen]
 
     def abstains(self, X, *, cost_weight=None, allowed=None):
         """On which queries the fallback is called in place of the router's choice.
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, as for `predict`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for `predict`.
+        %(X)s
+        %(cost_weight)s
+        %(allowed)s
 
         Returns
         -------
         abstained : ndarray of bool, shape (n_queries,)
             True also where the router would have chosen the fallback itself.
         """
-        return self._values(X, cost_weight, allowed)[1]
-
-    def decision_function(self, X, *, cost_weight=None, allowed=None):
-        """Value of each LLM on each query: `predict` chooses the largest.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, as for `predict`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for `predict`.
-
-        Returns
-        -------
-        values : ndarray of shape (n_queries, n_llms) or (n_queries,)
-            Those of the router; where it abstains, minus infinity for all but the fallback. For
-            two LLMs the second less the first.
-        """
-        return as_decision(self._guarded_values(X, cost_weight, allowed))
-
-    def predict_proba(self, X, *, cost_weight=None, allowed=None):
-        """Share of each LLM, as the router gives it; 1 for the fallback where it abstains.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, as for `predict`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for `predict`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_queries, n_llms)
-            Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses,
-            unless the router draws at random.
-        """
-        values, abstained = self._values(X, cost_weight, allowed)
-        shares = self.router_._shares(values)
-        return np.where(abstained[:, None], self.classes_ == self.fallback_, shares)
+        check_is_fitted(self)
+        return as_of_now(self)._judge(X, cost_weight, allowed)[1]
 
     @available_if(_router_has("predict_outcomes"))
     def predict_outcomes(self, X):
@@ -271,8 +178,7 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
+        %(X)s
 
         Returns
         -------
@@ -282,113 +188,108 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.router_.predict_outcomes(X)
 
-    def score(self, X, y, cost=None, sample_weight=None):
-        """Mean utility of the called LLMs at the router's own trade-off.
-
-        Parameters
-        ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        y : array-like
-            True performance, in any form that `fit` accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-
-        Returns
-        -------
-        score : float
-            Mean over the queries whose called LLM has an observed outcome.
-
-        Raises
-        ------
-        ValueError
-            If the router was fitted with costs and they are missing here, or if no called LLM
-            has an observed outcome.
-        """
-        check_is_fitted(self)
-        target = self.router_._read_outcomes(y, cost)
-        chosen, cost_weight = self.predict(X), self.router_.cost_weight
-        return score_choices(target, chosen, cost_weight, sample_weight).utility
-
     @property
     def classes_(self):
         """Names of the LLMs of the router, whose pool may change after `fit`."""
         return self.router_.classes_
 
-    def _check_criteria(self):
+    @property
+    def _own_cost_weight(self):
+        return self.router_.cost_weight
+
+    def _fit(self, X, y, cost, sample_weight):
+        self._validate_params()
+        router, frozen = read_inner_router(self.router)
+        self._check_criteria(router)
+        queries = check_queries(X) if is_text(X) else X
+        pool = {"known_llms": router.classes_} if frozen else {"llm_names": router.llm_names}
+        target = check_routing_target(y, cost, **pool)
+        names = target.llm_names.tolist()
+        if self.fallback is not None and self.fallback not in names:
+            raise ValueError(f"fallback={self.fallback!r} is not in the pool {names}.")
+        if frozen:  # one that is to be fitted checks them itself
+            check_consistent_length(queries, target.performance, sample_weight)
+            embeddings = None
+        else:
+            data = router._read_training_data(queries, target, None, sample_weight)
+            router._learn(data)
+            embeddings = data.embeddings
+        self._set_fitted_attributes(router)
+        if self.min_similarity is not None:
+            self.neighbors_ = keep_neighbors(router, queries, embeddings, sample_weight)
+        self.fallback_ = self.fallback
+        if self.fallback is None:
+            self.fallback_ = _strongest(target, sample_weight)
+
+    def _check_criteria(self, router):
         if self.min_margin is None and self.min_similarity is None:
             raise ValueError(
                 "min_margin and min_similarity are both None, so the fallback would never be "
                 "called; set one of them, or use the router alone."
             )
-        if self.min_similarity is not None and not self.router._looks_at_queries:
+        if self.min_similarity is not None and not router._looks_at_queries:
             raise ValueError(
                 f"min_similarity={self.min_similarity!r} needs embeddings, but {self.router!r} "
                 "does not look at the queries; leave it None."
             )
 
-    def _read_pool(self, y, cost, frozen):
-        """Names of the LLMs, before anything is fitted."""
-        if frozen:
-            check_is_fitted(self.router)
-            return self.router.classes_.tolist()
-        target = check_routing_target(y, cost, llm_names=self.router.llm_names)
-        return target.llm_names.tolist()
-
     def _set_fitted_attributes(self, router):
-        self.router_ = router
-        self.__dict__.pop("neighbors_", None)
-        for name in ("n_features_in_", "feature_names_in_"):
+        self.router_, self._router_fit_id = router, router._fit_id
+        for name in ("neighbors_", "n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(router, name):
                 setattr(self, name, getattr(router, name))
 
-    def _strongest(self, y, cost, sample_weight):
-        target = check_routing_target(y, cost, known_llms=self.classes_)
-        weight = np.ones(len(target.performance)) if sample_weight is None else sample_weight
-        mean = observed_mean(target.performance, np.asarray(weight))
-        return self.classes_.tolist()[mean.argmax()]
-
-    def _values(self, X, cost_weight, allowed):
-        """Values of the router, and on which queries it abstains."""
+    def _route(self, X, cost_weight=None, allowed=None):
         check_is_fitted(self)
-        router = self.router_
-        fallback = self._fallback_column()
+        routed, abstained, fallback = as_of_now(self)._judge(X, cost_weight, allowed)
+
+        def to_shares(values):
+            is_fallback = np.arange(values.shape[1]) == fallback
+            return np.where(abstained[:, None], is_fallback, routed.shares)
+
+        values = mask_all_but(routed.values, abstained, fallback)
+        return routed._replace(values=values, to_shares=to_shares)
+
+    def _judge(self, X, cost_weight, allowed):
+        """What the router makes of the queries, where it abstains, and the fallback's column."""
         if self.min_similarity is not None and not hasattr(self, "neighbors_"):
             raise ValueError(
                 f"min_similarity={self.min_similarity!r} was set after fit, which kept no "
                 "embeddings; fit again."
             )
-        cost_weight, mask = router._read_request(X, cost_weight, allowed)
+        router = as_of_now(self.router_)
+        if self.min_similarity is not None and router._fit_id != self._router_fit_id:
+            raise ValueError(
+                "The router was fitted again since, so that its embeddings may be others than "
+                "those that similarity is measured to; fit this one again, too."
+            )
+        fallback = self._fallback_column(router.classes_.tolist())
+        _, mask = router._read_options(X, cost_weight, allowed)
         if mask is not None and not mask[:, fallback].all():
             left_out = int((~mask[:, fallback]).sum())
             raise ValueError(
                 f"allowed leaves out the fallback {self.fallback_!r} in {left_out} of {len(mask)} "
                 "row(s); it must be allowed for every query."
             )
-        embeddings = router._read_queries(X)
-        values = restrict(router._utilities(embeddings, cost_weight), mask)
-        abstained = np.zeros(len(values), dtype=bool)
+        routed = router._route(X, cost_weight, allowed)
+        abstained = np.zeros(len(routed.values), dtype=bool)
         if self.min_margin is not None:
-            abstained |= margin(values) < self.min_margin
+            abstained |= margin(routed.values) < self.min_margin
         if self.min_similarity is not None:
-            abstained |= similarity(self.neighbors_, embeddings) < self.min_similarity
-        return values, abstained
+            abstained |= similarity(self.neighbors_, routed.embeddings) < self.min_similarity
+        return routed, abstained, fallback
 
-    def _guarded_values(self, X, cost_weight, allowed):
-        values, abstained = self._values(X, cost_weight, allowed)
-        return mask_all_but(values, abstained, self._fallback_column())
-
-    def _fallback_column(self):
-        pool = self.classes_.tolist()
+    def _fallback_column(self, pool):
         if self.fallback_ not in pool:
             raise ValueError(
                 f"The fallback {self.fallback_!r} is no longer in the pool {pool}; fit again with "
                 "another one."
             )
         return pool.index(self.fallback_)
+
+    def _read_scored_target(self, y, cost):
+        return self.router_._read_scored_target(y, cost)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -397,3 +298,10 @@ class FallbackRouter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags.classifier_tags = of_router.classifier_tags
         tags.non_deterministic = of_router.non_deterministic
         return tags
+
+
+def _strongest(target, sample_weight):
+    """Name of the LLM of best mean performance."""
+    weight = np.ones(len(target.performance)) if sample_weight is None else sample_weight
+    mean = observed_mean(target.performance, np.asarray(weight))
+    return target.llm_names.tolist()[mean.argmax()]

@@ -3,8 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.frozen import FrozenEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -17,13 +16,16 @@ from sklearn.utils.validation import (
 
 from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.fixed_trade_off import FixedTradeOffMixin, check_supports_any_trade_off
+from skrouter._meta.inner_router import read_inner_router
 from skrouter._meta.risk_constraint import impute_worst_case, make_risk_constraint
 from skrouter._meta.sequential_testing import fixed_sequence_test, order_hypotheses
-from skrouter._targets.routing_target import check_routing_target
-from skrouter._utils.estimators import all_or_nothing
+from skrouter._targets.routing_target import RoutingTarget, check_routing_target
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import replaced_at_once
 from skrouter._utils.stats import observed_mean
 
 
+@with_shared_parts
 class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     r"""Choose the trade-off of a router so that a budget or a quality target is kept.
 
@@ -194,14 +196,11 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings.
-        y : array-like
-            The performance of each LLM on each query, in any form that routers accept.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
+        %(X_fit)s
+        %(y_fit)s
+        cost : array-like of shape (n_queries, n_llms) or (n_llms,), or dict, default=None
             US dollars per 1,000 queries. Needed, here or in `y`.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
+        %(sample_weight)s
 
         Returns
         -------
@@ -217,15 +216,14 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         TypeError
             If a query among texts is not a string.
         """
-        with all_or_nothing(self):
-            self._fit(X, y, cost, sample_weight)
+        with replaced_at_once(self) as draft:
+            draft._fit(X, y, cost, sample_weight)
         return self
 
     def _fit(self, X, y, cost, sample_weight):
         self._validate_params()
         candidates = self._check_request()
-        frozen = isinstance(self.router, FrozenEstimator)
-        router = self.router.estimator if frozen else clone(self.router)
+        router, frozen = read_inner_router(self.router)
         check_supports_any_trade_off(router, fitted=frozen)
         text = is_text(X)
         if text:
@@ -263,7 +261,9 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
             train, calibration = train_test_split(
                 rows, test_size=self.calibration_fraction, random_state=random
             )
-            self._train(router, X, target, train, None if sample_weight is None else weight[train])
+            weights = {} if sample_weight is None else {"sample_weight": weight[train]}
+            part = RoutingTarget(target.performance[train], target.cost[train], target.llm_names)
+            router.fit(_safe_indexing(X, train), part, **weights)
             if self.relative and reference is None:
                 means = observed_mean(target.performance[train], weight[train])
                 reference = int(means.argmax())
@@ -276,6 +276,7 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         if tests.chosen < 0:
             raise ValueError(self._infeasible_message(tests, len(calibration)))
         self.router_, self.classes_ = router, router.classes_
+        self._router_state_id = router._state_id
         self.cost_weight_ = float(tests.cost_weights[tests.chosen])
         self.mean_, self.bound_ = float(tests.means[tests.chosen]), tests.bound
         self.cost_weights_, self.means_ = tests.cost_weights, tests.means
@@ -283,19 +284,9 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.reference_ = None if reference is None else target.llm_names.tolist()[reference]
         self.max_query_cost_ = None if self.max_cost is None else constraint.largest
         self.n_calibration_ = len(calibration)
-        if text:
-            self.__dict__.pop("feature_names_in_", None)
-            self.n_features_in_ = router.n_features_in_
-
-    def _train(self, router, X, target, rows, weight):
-        performance = target.performance[rows]
-        if target.llm_names.dtype.kind in "Ui":
-            # So that the pool is that of all rows, in whatever form they came.
-            router.set_params(llm_names=target.llm_names)
-        else:  # labels that are no names, such as floats
-            performance = target.llm_names[performance.argmax(axis=1)]
-        weights = {} if weight is None else {"sample_weight": weight}
-        router.fit(_safe_indexing(X, rows), performance, cost=target.cost[rows], **weights)
+        if text:  # nothing of a former fit on numbers may promise that they are taken
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
 
     def _check_request(self):
         """Check what the constraints cannot express; return the trade-offs, the safest first."""

@@ -2,7 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from numbers import Real
-from typing import NamedTuple
+from secrets import token_hex
 
 import numpy as np
 from scipy.special import softmax
@@ -19,57 +19,48 @@ from sklearn.utils.validation import (
 from skrouter._encoders.chat_formatter import takes_chats
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._inputs.queries import check_queries, is_text, query_texts
+from skrouter._routers.routing import RoutedQueries, RoutingMethods
 from skrouter._targets.predict_options import (
     check_allowed,
     check_cost_weight,
     check_own_cost_weight,
     restrict,
 )
-from skrouter._targets.routing_target import RoutingTarget, check_routing_target, check_trainable
+from skrouter._targets.routing_target import check_routing_target, check_trainable
+from skrouter._targets.training_data import TrainingData
 from skrouter._targets.utility import routing_utility
-from skrouter._utils.estimators import all_or_nothing
-from skrouter.metrics._score import score_choices
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import as_of_now, replaced_at_once
 
 
-class TrainingData(NamedTuple):
-    """Checked training data.
-
-    Attributes
-    ----------
-    queries : list of str and chats, or None
-        The text, if it was text.
-    embeddings : ndarray of shape (n_queries, n_features) or None
-        None for routers that do not look at the queries.
-    target : RoutingTarget
-    utility : ndarray of shape (n_queries, n_llms)
-        NaN where not observed.
-    sample_weight : ndarray of shape (n_queries,)
-    """
-
-    queries: list | None
-    embeddings: np.ndarray | None
-    target: RoutingTarget
-    utility: np.ndarray
-    sample_weight: np.ndarray
-
-
-class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+@with_shared_parts
+class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all routers: a classifier whose classes are the LLMs.
 
     A subclass has the parameters `encoder`, `cost_weight` and `llm_names`, learns in
     :meth:`_fit`, and gives in :meth:`_utilities` one number per query and LLM, of which the
     largest is chosen (the first among equals).
+
+    **The contract.** Beside the public methods, meta-routers and reports may use these, and
+    nothing else:
+
+    - `_looks_at_queries`, `_needs_tasks` and `_any_trade_off` say what kind of router it is;
+    - :meth:`_read_training_data` and :meth:`_learn` are the two halves of `fit`;
+    - :meth:`_route` is what `predict` gives out, and `_own_cost_weight` its trade-off where none
+      is asked for;
+    - :meth:`_read_queries` gives the embeddings;
+    - :meth:`_read_scored_target` reads the target of `score`;
+    - `_fit_id` changes with every fit, `_state_id` also with every change of the pool.
     """
 
     # Routers that choose the same whatever the query set this to False: text is then not encoded.
     _looks_at_queries = True
+    # Whether `fit` and `predict` want the task of each query.
+    _needs_tasks = False
     # Whether one fit serves every trade-off, as it does where outcomes are predicted.
     _any_trade_off = False
     # Of the softmax in `predict_proba`.
     _temperature = 1.0
-    # A meta-estimator that needs the embeddings of the training queries sets this before `fit`
-    # and takes `_training_embeddings` away after it, so that no text is encoded twice.
-    _keep_embeddings = False
 
     _parameter_constraints = {
         "encoder": [str, HasMethods(["fit", "transform"])],
@@ -78,172 +69,35 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     }
 
     def fit(self, X, y, cost=None, sample_weight=None):
-        """Learn from past queries.
+        """Learn from past queries which LLM to call.
 
         Parameters
         ----------
-        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
-            Queries as text, which `encoder` turns into embeddings, or ready embeddings. A chat
-            is a list of messages, mappings with "role" and "content"; see
-            :class:`~skrouter.ChatFormatter`.
-        y : array-like
-            The performance of each LLM on each query, shape (n_queries, n_llms), higher is
-            better; or the result of :func:`make_routing_target`, shape
-            (n_queries, n_llms, 2); or the best LLM of each query, shape (n_queries,). NaN
-            means that an outcome was not observed.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries, as measured or as list prices.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
+        %(X_fit)s
+        %(y_fit)s
+        %(cost)s
+        %(sample_weight)s
 
         Returns
         -------
-        self : object
-            The fitted router.
+        %(fitted)s
 
         Raises
         ------
-        ValueError
-            If the input or a parameter is not as described. It is raised before any work is
-            done, and a router that was fitted before stays as it was.
-        TypeError
-            If a query among texts is neither a string nor a chat.
+        %(raises_fit)s
         """
-        with all_or_nothing(self):
-            self._fit(self._read_training_data(X, y, cost, sample_weight))
+        with replaced_at_once(self) as draft:
+            draft._learn(draft._read_training_data(X, y, cost, sample_weight))
         return self
 
-    def predict(self, X, *, cost_weight=None, allowed=None):
-        """Choose an LLM for each query.
+    @property
+    def _own_cost_weight(self):
+        return self.cost_weight
 
-        Parameters
-        ----------
-        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, one for all queries or one per query. None is the router's own. Another
-            one can be asked of routers that predict outcomes; those trained for one trade-off
-            refuse it.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called: names for all queries, a list of names per query, or a
-            boolean array of shape (n_queries, n_llms). None allows the whole pool.
-
-        Returns
-        -------
-        llms : ndarray of shape (n_queries,)
-            Names out of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
-            not in the pool, or leaves none to call.
-        """
-        chosen = self._values(X, cost_weight, allowed).argmax(axis=1)
-        return self.classes_[chosen]
-
-    def decision_function(self, X, *, cost_weight=None, allowed=None):
-        """Value of each LLM on each query: `predict` chooses the largest.
-
-        For routers that predict outcomes these are the expected utilities, in units of the
-        performance, for others what they compare: similarities, for example. With
-        ``trade_off="fixed"`` :class:`~skrouter.RadialRouterClassifier` knows utilities up to a
-        constant per query.
-
-        Parameters
-        ----------
-        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, one for all queries or one per query. None is the router's own. Another
-            one can be asked of routers that predict outcomes; those trained for one trade-off
-            refuse it.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called: names for all queries, a list of names per query, or a
-            boolean array of shape (n_queries, n_llms). None allows the whole pool.
-
-        Returns
-        -------
-        values : ndarray of shape (n_queries, n_llms) or (n_queries,)
-            Columns follow `classes_`. With two LLMs scikit-learn wants one column: the value of
-            the second less that of the first.
-
-        Raises
-        ------
-        ValueError
-            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
-            not in the pool, or leaves none to call.
-        """
-        return as_decision(self._values(X, cost_weight, allowed))
-
-    def predict_proba(self, X, *, cost_weight=None, allowed=None):
-        """Share of each LLM: the softmax of its values.
-
-        That is the form of the target distribution which the main router learns (paper, section
-        3). For :class:`~skrouter.RadialRouterClassifier` it is
-        ``softmax(decision_function / target_temperature)``; for other routers the temperature is
-        1. It says how clear a choice is: a
-        preference, not the probability of a correct answer. Of
-        :class:`~skrouter.baselines.ZeroRouter` and :class:`~skrouter.baselines.RandomRouter`, which
-        draw, it is the probability with which they call each LLM.
-
-        Parameters
-        ----------
-        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        cost_weight : float or array-like of shape (n_queries,), default=None
-            The trade-off, one for all queries or one per query. None is the router's own. Another
-            one can be asked of routers that predict outcomes; those trained for one trade-off
-            refuse it.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called: names for all queries, a list of names per query, or a
-            boolean array of shape (n_queries, n_llms). None allows the whole pool.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_queries, n_llms)
-            Rows sum to one; columns follow `classes_`; the largest is what `predict` chooses.
-
-        Raises
-        ------
-        ValueError
-            If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
-            not in the pool, or leaves none to call.
-        """
-        return self._shares(self._values(X, cost_weight, allowed))
-
-    def score(self, X, y, cost=None, sample_weight=None):
-        """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
-
-        With labels as `y` this is the accuracy. To compare settings of `cost_weight`, use a
-        scorer with a fixed trade-off, :func:`skrouter.metrics.make_routing_scorer`: this
-        score moves with the router's own `cost_weight`.
-
-        Parameters
-        ----------
-        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        y : array-like
-            True performance, in any form that `fit` accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-
-        Returns
-        -------
-        score : float
-            Mean over the queries whose chosen LLM has an observed outcome.
-
-        Raises
-        ------
-        ValueError
-            If the router was fitted with costs and they are missing here, or if no chosen
-            LLM has an observed outcome.
-        """
-        check_is_fitted(self)
-        target = self._read_outcomes(y, cost)
-        return score_choices(target, self.predict(X), self.cost_weight, sample_weight).utility
+    def _learn(self, data, **details):
+        """The second half of `fit`: set all fitted attributes, from :class:`TrainingData`."""
+        self._fit(data, **details)
+        self._fit_id = self._state_id = token_hex(8)
 
     @abstractmethod
     def _fit(self, data):
@@ -261,14 +115,19 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """What `predict_proba` makes of the values of the LLMs; minus infinity has no share."""
         return softmax(values / self._temperature, axis=1)
 
-    def _values(self, X, cost_weight=None, allowed=None):
-        """Read what was asked for, before the queries are encoded, and value every LLM."""
-        check_is_fitted(self)
-        cost_weight, mask = self._read_request(X, cost_weight, allowed)
-        values = self._utilities(self._read_queries(X), cost_weight)
-        return restrict(values, mask)
+    def _route(self, X, cost_weight=None, allowed=None):
+        """Value every LLM on every query, as :class:`RoutedQueries`.
 
-    def _read_request(self, X, cost_weight, allowed):
+        What was asked for is read before the queries are encoded.
+        """
+        check_is_fitted(self)
+        now = as_of_now(self)
+        cost_weight, mask = now._read_options(X, cost_weight, allowed)
+        embeddings = now._read_queries(X)
+        values = restrict(now._utilities(embeddings, cost_weight), mask)
+        return RoutedQueries(now.classes_, embeddings, values, cost_weight, now._shares)
+
+    def _read_options(self, X, cost_weight, allowed):
         if cost_weight is None:
             cost_weight = self.cost_weight
         else:
@@ -308,11 +167,12 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)
+        if text:  # nothing of a former fit on numbers may promise that they are taken
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
         embeddings = X
         if text:
             embeddings = self._fit_encoder(X) if self._looks_at_queries else None
-        if self._keep_embeddings:
-            self._training_embeddings = embeddings
         return TrainingData(X if text else None, embeddings, target, utility, sample_weight)
 
     def _check_parameters(self, X, text):
@@ -329,15 +189,16 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             encoder = SentenceEncoder(self.encoder, device=getattr(self, "device", "auto"))
         else:
             encoder = clone(self.encoder)
-        embeddings = _check_embeddings(
-            encoder.fit_transform(prepare_queries(encoder, queries)), queries
-        )
-        self.encoder_ = encoder
-        self.__dict__.pop("feature_names_in_", None)
-        self.n_features_in_ = embeddings.shape[1]
+        texts = prepare_queries(encoder, queries)
+        if hasattr(encoder, "fit_transform"):
+            embeddings = encoder.fit_transform(texts)
+        else:
+            embeddings = encoder.fit(texts).transform(texts)
+        embeddings = check_embeddings(embeddings, queries)
+        self.encoder_, self._n_encoded_features = encoder, embeddings.shape[1]
         return embeddings
 
-    def _read_outcomes(self, y, cost):
+    def _read_scored_target(self, y, cost):
         """Check what `score` was given to judge by."""
         target = check_routing_target(y, cost, known_llms=self.classes_)
         if self.uses_cost_ and target.cost is None:
@@ -365,11 +226,11 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         if not self._looks_at_queries:
             return np.empty((len(queries), 0))
         embeddings = self.encoder_.transform(prepare_queries(self.encoder_, queries))
-        embeddings = _check_embeddings(embeddings, queries)
-        if embeddings.shape[1] != self.n_features_in_:
+        embeddings = check_embeddings(embeddings, queries)
+        if embeddings.shape[1] != self._n_encoded_features:
             raise ValueError(
                 f"The encoder gives {embeddings.shape[1]} features, but gave "
-                f"{self.n_features_in_} at fit; it is another one."
+                f"{self._n_encoded_features} at fit; it is another one."
             )
         return embeddings
 
@@ -380,17 +241,12 @@ class BaseRouter(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         return tags
 
 
-def as_decision(values):
-    """Decision values in the shape that scikit-learn wants: one column for two classes."""
-    return values[:, 1] - values[:, 0] if values.shape[1] == 2 else values
-
-
 def prepare_queries(encoder, queries):
     """Queries as the encoder takes them: chats as text, unless it reads chats itself."""
     return queries if takes_chats(encoder) else query_texts(queries)
 
 
-def _check_embeddings(embeddings, queries):
+def check_embeddings(embeddings, queries):
     embeddings = check_array(
         embeddings, dtype=[np.float64, np.float32], input_name="the embeddings from encoder"
     )

@@ -212,10 +212,10 @@ class Examples(NamedTuple):
         cost = None if self.cost is None else np.hstack([self.cost, unknown])
         return self._replace(performance=np.hstack([self.performance, unknown]), cost=cost)
 
-    def with_llms(self, kept):
-        """The same, of the part of the pool that a boolean mask keeps."""
-        cost = None if self.cost is None else self.cost[:, kept]
-        return self._replace(performance=self.performance[:, kept], cost=cost)
+    def without_llm(self, position):
+        """The same, of a pool without the LLM that stands there."""
+        cost = None if self.cost is None else np.delete(self.cost, position, axis=1)
+        return self._replace(performance=np.delete(self.performance, position, axis=1), cost=cost)
 
     def nearest(self, embeddings, n_neighbors):
         """Positions and cosine similarities, each of shape (n_queries, n_neighbors)."""
@@ -227,20 +227,29 @@ class Examples(NamedTuple):
         return position, 1 - distance
 
 
-def choose_examples(router, data):
-    """Keep at most `max_examples` of the training queries, drawn by lot where there are more."""
+def choose_examples(data, embeddings, max_examples, random_state):
+    """Keep some of the training queries, drawn at random where there are more.
+
+    Parameters
+    ----------
+    data : TrainingData
+    embeddings : callable
+        From row numbers to embeddings as the fitted router makes them.
+    max_examples : int
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    examples : Examples
+    """
     rows = np.flatnonzero(data.sample_weight)
-    if len(rows) > router.max_examples:
-        generator = check_random_state(router.random_state)
-        rows = np.sort(generator.choice(rows, router.max_examples, replace=False))
-    embeddings = data.embeddings[rows]
-    if len(rows) and router.fine_tune_encoder:
-        # The encoder has changed since.
-        embeddings = router.encoder_.transform([data.queries[row] for row in rows])
+    if len(rows) > max_examples:
+        generator = check_random_state(random_state)
+        rows = np.sort(generator.choice(rows, max_examples, replace=False))
     cost = data.target.cost
     return Examples(
         rows,
-        embeddings.astype(np.float32),
+        embeddings(rows).astype(np.float32),
         data.target.performance[rows].copy(),
         None if cost is None else cost[rows].copy(),
     )

@@ -2,32 +2,44 @@
 
 from abc import abstractmethod
 
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._targets.utility import expected_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import as_of_now
 
+
+def serves_any_trade_off(router):
+    """For `available_if`: whether the router predicts outcomes, as `trade_off` may decide."""
+    return router._any_trade_off
+
+
+@with_shared_parts
 class OutcomesMixin:
     """Before :class:`BaseRouter` in the bases: `_predict_outcomes` says what is expected."""
 
     _any_trade_off = True
 
+    @available_if(serves_any_trade_off)
     def predict_outcomes(self, X):
         """Predict the performance and the cost of every LLM.
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
+        %(X)s
 
         Returns
         -------
-        outcomes : PredictedOutcomes
-            A named tuple ``(performance, cost)`` of arrays of shape (n_queries, n_llms), columns
-            as in `classes_`, cost in US dollars per 1,000 queries; `cost` is None for a router
-            fitted without costs. Predictions are not clipped: they can leave [0, 1].
+        %(outcomes)s
         """
         check_is_fitted(self)
-        return self._predict_outcomes(self._read_queries(X))
+        now = as_of_now(self)
+        return now._predict_outcomes(now._read_queries(X))
 
     @abstractmethod
     def _predict_outcomes(self, embeddings):
         """:class:`PredictedOutcomes` of checked embeddings."""
+
+    def _utilities(self, embeddings, cost_weight):
+        return expected_utility(self._predict_outcomes(embeddings), cost_weight)

@@ -1,239 +1,216 @@
-"""A pool that changes after training: LLMs come, go, and cost something else."""
+"""The pool of a router, as a value: LLMs come, go, and cost something else."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skrouter._routers.new_llm import learn_new_llm
+from skrouter._routers.new_llm import NewLLM
 from skrouter._targets.utility import PredictedOutcomes
-from skrouter._utils.estimators import all_or_nothing
 
 
-class ChangingPool:
-    """Mixin of a router whose pool can be changed without a new fit.
+class Pool(NamedTuple):
+    """The LLMs that a router can call, and how their outcomes are known.
 
-    The outputs of the network are the columns of `_predict_trained`, those of LLMs added later come
-    after them, and `_columns` says which of them are the pool.
+    A change gives another pool; a router holds one and replaces it.
+
+    Attributes
+    ----------
+    names : ndarray of shape (n_llms,)
+    outputs : ndarray of int, shape (n_llms,)
+        Where each LLM stands among the outputs of the network, followed by the added ones.
+    n_trained : int
+        Number of outputs of the network.
+    added : tuple of NewLLM
+        LLMs that came after training.
+    mean_cost : ndarray of shape (n_llms,) or None
+        As of training, or of the queries that an added one was scored on. NaN where never
+        observed, None without costs.
+    cost_factor, cost_shift : ndarray of shape (n_llms,)
+        Costs as of then are multiplied by the one, and the other is added.
+    performance_range : tuple of float
+        Smallest and largest performance in training.
     """
 
-    def _start_pool(self, data):
-        self._columns = np.arange(len(self.classes_))
-        self._new_llms = []
-        self._cost_factor = np.ones(len(self.classes_))
-        self._cost_shift = np.zeros(len(self.classes_))
-        performance = data.target.performance[data.sample_weight > 0]
-        self._limits = (float(np.nanmin(performance)), float(np.nanmax(performance)))
+    names: np.ndarray
+    outputs: np.ndarray
+    n_trained: int
+    added: tuple[NewLLM, ...]
+    mean_cost: np.ndarray | None
+    cost_factor: np.ndarray
+    cost_shift: np.ndarray
+    performance_range: tuple[float, float]
 
-    def add_llm(self, name, performance, cost=None, X=None):
-        """Add an LLM from a few scored queries, without training anything else.
-
-        Predictions for the LLMs that are there already do not change.
+    @classmethod
+    def of_training(cls, names, mean_cost, performance):
+        """The pool that a router was trained on.
 
         Parameters
         ----------
-        name : str or int
-            Its name, of the kind of those in `classes_`, and none of them.
-        performance : array-like of shape (n_scored,)
-            Its performance on each query. NaN where it was not observed.
-        cost : float or array-like of shape (n_scored,), default=None
-            Its cost in US dollars per 1,000 queries, measured or a list price. Needed if the
-            router was fitted with costs.
-        X : sequence of str, or array-like of shape (n_scored, n_features)
-            The queries, as text or ready embeddings, whichever they were at `fit`. Some dozens,
-            drawn at random from what the router will see.
-
-        Returns
-        -------
-        self : object
-            The router, with `name` at the end of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If the name is taken or of another kind, the input is not as described, or the router
-            does not predict outcomes. The router stays as it was.
-
-        Notes
-        -----
-        The new LLM is taken for a typical LLM of the pool until its own scores say otherwise: a
-        logistic Gaussian process over the query representations moves it away from the mean of
-        the others. With few queries this is all that can be known: a new fit with complete scores
-        is better. It takes time and memory of the cube and the square of the number of queries;
-        beyond some thousand, fit again.
+        names : ndarray of shape (n_llms,)
+        mean_cost : ndarray of shape (n_llms,) or None
+        performance : ndarray of shape (n_queries, n_llms)
+            NaN where not observed.
         """
-        check_is_fitted(self)
-        if X is None:
-            raise ValueError("X is missing: pass the queries that the new LLM was scored on.")
-        self._check_new_name(name)
-        performance = column_or_1d(performance, dtype=np.float64, input_name="performance")
-        check_consistent_length(X, performance)
-        known = ~np.isnan(performance)
-        if not known.any() or np.isinf(performance).any():
-            raise ValueError(
-                "performance must hold finite numbers, at least one; NaN is not observed."
-            )
-        cost = self._check_new_cost(cost, performance)
-        embeddings = self._read_queries(X)[known]
-        new_llm = learn_new_llm(
-            self._run("represent", embeddings),
-            self._predict_trained(embeddings),
-            performance[known],
-            None if cost is None else cost[known],
-            self._limits,
+        n_llms = len(names)
+        return cls(
+            names=names,
+            outputs=np.arange(n_llms),
+            n_trained=n_llms,
+            added=(),
+            mean_cost=mean_cost,
+            cost_factor=np.ones(n_llms),
+            cost_shift=np.zeros(n_llms),
+            performance_range=(float(np.nanmin(performance)), float(np.nanmax(performance))),
         )
-        with all_or_nothing(self):
-            self._new_llms = [*self._new_llms, new_llm]
-            self._columns = np.append(self._columns, len(self._cost_factor))
-            self._cost_factor = np.append(self._cost_factor, 1.0)
-            self._cost_shift = np.append(self._cost_shift, 0.0)
-            self.classes_ = np.append(self.classes_, name)
-            self._examples = self._examples.with_new_llm()
-        return self
 
-    def remove_llm(self, name):
-        """Take an LLM out of the pool. Predictions for the others do not change.
+    def with_llm(self, name, llm):
+        """The pool with a :class:`NewLLM` at its end."""
+        return self._replace(
+            names=np.append(self.names, name),
+            outputs=np.append(self.outputs, self.n_trained + len(self.added)),
+            added=(*self.added, llm),
+            mean_cost=None if self.mean_cost is None else np.append(self.mean_cost, llm.mean_cost),
+            cost_factor=np.append(self.cost_factor, 1.0),
+            cost_shift=np.append(self.cost_shift, 0.0),
+        )
 
-        Parameters
-        ----------
-        name : str or int
-            Its name, out of `classes_`.
+    def without_llm(self, name):
+        """The pool without an LLM; of an added one nothing is left."""
+        position = self.position(name)
+        kept = np.arange(len(self.names)) != position
+        outputs, added = self.outputs[kept], self.added
+        gone = self.outputs[position]
+        if gone >= self.n_trained:
+            place = gone - self.n_trained
+            added = added[:place] + added[place + 1 :]
+            outputs = outputs - (outputs > gone)
+        return self._replace(
+            names=self.names[kept],
+            outputs=outputs,
+            added=added,
+            mean_cost=None if self.mean_cost is None else self.mean_cost[kept],
+            cost_factor=self.cost_factor[kept],
+            cost_shift=self.cost_shift[kept],
+        )
 
-        Returns
-        -------
-        self : object
-            The router.
-
-        Raises
-        ------
-        ValueError
-            If it is not in the pool, or the only one there.
-        """
-        check_is_fitted(self)
-        position = self._position(name)
-        if len(self.classes_) == 1:
-            raise ValueError(f"{name!r} is the only LLM of the pool; it cannot be removed.")
-        kept = np.arange(len(self.classes_)) != position
-        with all_or_nothing(self):
-            self.classes_ = self.classes_[kept]
-            self._columns = self._columns[kept]
-            self._examples = self._examples.with_llms(kept)
-        return self
-
-    def update_cost(self, cost, *, relative=False):
-        """Change what LLMs cost, as when prices change.
-
-        Parameters
-        ----------
-        cost : mapping of names to float
-            The new mean cost in US dollars per 1,000 queries over the queries of training (for
-            an LLM added later, over those it was scored on). Predicted costs of the LLM are
-            multiplied by the new mean over the old one; an LLM that cost nothing has the new cost
-            on every query. With ``relative=True`` the factor itself: 0.5 after prices were
-            halved.
-        relative : bool, default=False
-            Whether `cost` holds factors.
-
-        Returns
-        -------
-        self : object
-            The router.
-
-        Raises
-        ------
-        ValueError
-            If an LLM is not in the pool, a number is negative or not finite, or the router was
-            fitted without costs. Nothing is changed then.
-
-        Notes
-        -----
-        A router trained for one trade-off (``trade_off="fixed"``) has costs baked in and refuses.
-        """
-        check_is_fitted(self)
-        if not isinstance(cost, Mapping):
-            raise ValueError(f"cost must be a dict of names to numbers, got {cost!r}.")
-        if not self.uses_cost_:
-            raise ValueError("This router was fitted without costs; there is none to update.")
-        self._check_predicts_outcomes()
-        positions = {name: self._position(name) for name in cost}
+    def with_cost(self, cost, *, relative):
+        """The pool at other prices; `cost` has the numbers by name, checked."""
+        factor, shift, means = (
+            self.cost_factor.copy(),
+            self.cost_shift.copy(),
+            self.present_mean_cost,
+        )
         for name, value in cost.items():
-            if not isinstance(value, Real) or not 0 <= value < np.inf:
-                raise ValueError(f"cost[{name!r}] must be a finite number >= 0, got {value!r}.")
-        factor, shift = self._cost_factor.copy(), self._cost_shift.copy()
-        for name, value in cost.items():
-            column, mean = self._columns[positions[name]], self.mean_cost_[positions[name]]
+            position = self.position(name)
+            mean = means[position]
             if relative and np.isnan(mean):
                 raise ValueError(
                     f"The cost of {name!r} was never observed, so there is nothing to multiply by "
                     f"{value!r}; pass its cost with relative=False."
                 )
-            if relative:
-                factor[column], shift[column] = value * factor[column], value * shift[column]
-            elif mean > 0:
-                by = value / mean
-                factor[column], shift[column] = by * factor[column], by * shift[column]
+            if relative or mean > 0:
+                by = value if relative else value / mean
+                factor[position], shift[position] = by * factor[position], by * shift[position]
             else:
-                factor[column], shift[column] = 0.0, value
-        self._cost_factor, self._cost_shift = factor, shift
-        return self
+                factor[position], shift[position] = 0.0, value
+        return self._replace(cost_factor=factor, cost_shift=shift)
 
     @property
-    def mean_cost_(self):
-        """Mean cost of each LLM, US dollars per 1,000 queries; None without costs."""
-        if not self.uses_cost_ or not self._any_trade_off:
-            return None
-        trained = self._network.mean[:, 1].detach().cpu().numpy()
-        means = np.append(trained, [new_llm.mean_cost for new_llm in self._new_llms])
-        return self._present_cost(means)[self._columns]
+    def present_mean_cost(self):
+        """Mean cost of each LLM at the prices of today; None without costs."""
+        return None if self.mean_cost is None else self._at_present_prices(self.mean_cost)
 
-    def _present_cost(self, cost):
-        """Costs as of training at the prices of today. Those that were unknown may be known now."""
-        factor = self._cost_factor
-        return np.where(factor == 0, 0.0, factor * cost) + self._cost_shift
+    def outcomes(self, trained, states):
+        """Predicted outcomes of the LLMs in `names`.
 
-    def _predict_outcomes(self, embeddings):
-        """Predicted outcomes of the LLMs in `classes_`."""
-        performance, cost = trained = self._predict_trained(embeddings)
-        if self._new_llms:
-            states = self._run("represent", embeddings)
-            added = [new_llm.outcomes(states, *trained) for new_llm in self._new_llms]
+        Parameters
+        ----------
+        trained : PredictedOutcomes
+            Of the LLMs that were there in training.
+        states : ndarray of shape (n_queries, dim) or None
+            Query representations, of which only added LLMs know something.
+
+        Returns
+        -------
+        outcomes : PredictedOutcomes
+        """
+        performance, cost = trained
+        if self.added:
+            added = [llm.outcomes(states, *trained) for llm in self.added]
             performance = np.column_stack([performance, *(new for new, _ in added)])
             if cost is not None:
                 cost = np.column_stack([cost, *(new for _, new in added)])
-        if cost is not None:
-            cost = self._present_cost(cost)[:, self._columns]
-        return PredictedOutcomes(performance[:, self._columns], cost)
-
-    def _check_new_name(self, name):
-        kind = str if self.classes_.dtype.kind == "U" else Integral
-        if not isinstance(name, kind):
-            raise ValueError(
-                f"name must be of the kind of the other names, like {self.classes_.tolist()[0]!r}, "
-                f"got {name!r}."
-            )
-        if name in self.classes_.tolist():
-            raise ValueError(f"{name!r} is in the pool already; remove_llm it first.")
-
-    def _check_new_cost(self, cost, performance):
-        if not self.uses_cost_:
-            if cost is not None:
-                raise ValueError("cost was given, but this router was fitted without costs.")
-            return None
+        performance = performance[:, self.outputs]
         if cost is None:
-            raise ValueError("cost is missing: this router was fitted with costs.")
-        if np.ndim(cost) == 0:
-            cost = np.full(len(performance), cost, dtype=np.float64)
-        cost = column_or_1d(cost, dtype=np.float64, input_name="cost")
-        check_consistent_length(performance, cost)
-        if np.isinf(cost).any() or (cost < 0).any():
-            raise ValueError("cost holds negative or infinite values.")
-        if np.isnan(cost[~np.isnan(performance)]).all():
-            raise ValueError("cost is NaN on every query with an observed performance.")
-        return cost
+            return PredictedOutcomes(performance, None)
+        return PredictedOutcomes(performance, self._at_present_prices(cost[:, self.outputs]))
 
-    def _position(self, name):
-        names = self.classes_.tolist()
+    def position(self, name):
+        """Where an LLM stands; an error if it is not there."""
+        names = self.names.tolist()
         if name not in names:
             raise ValueError(f"{name!r} is not in the pool {names}.")
         return names.index(name)
+
+    def _at_present_prices(self, cost):
+        # Those that were unknown may be known now.
+        return np.where(self.cost_factor == 0, 0.0, self.cost_factor * cost) + self.cost_shift
+
+
+def check_new_name(name, names):
+    """Check the name of an LLM to add to a pool of these names."""
+    kind = str if names.dtype.kind == "U" else Integral
+    if not isinstance(name, kind):
+        raise ValueError(
+            f"name must be of the kind of the other names, like {names.tolist()[0]!r}, "
+            f"got {name!r}."
+        )
+    if name in names.tolist():
+        raise ValueError(f"{name!r} is in the pool already; remove_llm it first.")
+
+
+def check_new_outcomes(performance, cost, X, *, uses_cost):
+    """Check what is known of an LLM to add.
+
+    Returns
+    -------
+    performance, cost : ndarray of shape (n_scored,)
+        NaN where not observed; the cost is None for a router that uses none.
+    """
+    if X is None:
+        raise ValueError("X is missing: pass the queries that the new LLM was scored on.")
+    performance = column_or_1d(performance, dtype=np.float64, input_name="performance")
+    check_consistent_length(X, performance)
+    known = ~np.isnan(performance)
+    if not known.any() or np.isinf(performance).any():
+        raise ValueError("performance must hold finite numbers, at least one; NaN is not observed.")
+    if not uses_cost:
+        if cost is not None:
+            raise ValueError("cost was given, but this router was fitted without costs.")
+        return performance, None
+    if cost is None:
+        raise ValueError("cost is missing: this router was fitted with costs.")
+    if np.ndim(cost) == 0:
+        cost = np.full(len(performance), cost, dtype=np.float64)
+    cost = column_or_1d(cost, dtype=np.float64, input_name="cost")
+    check_consistent_length(performance, cost)
+    if np.isinf(cost).any() or (cost < 0).any():
+        raise ValueError("cost holds negative or infinite values.")
+    if np.isnan(cost[known]).all():
+        raise ValueError("cost is NaN on every query with an observed performance.")
+    return performance, cost
+
+
+def check_new_prices(cost, pool):
+    """Check costs, or factors of costs, by name."""
+    if not isinstance(cost, Mapping):
+        raise ValueError(f"cost must be a dict of names to numbers, got {cost!r}.")
+    if pool.mean_cost is None:
+        raise ValueError("This router was fitted without costs; there is none to update.")
+    for name, value in cost.items():
+        pool.position(name)
+        if not isinstance(value, Real) or not 0 <= value < np.inf:
+            raise ValueError(f"cost[{name!r}] must be a finite number >= 0, got {value!r}.")

@@ -83,7 +83,7 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
         A performance matrix of shape (n_queries, n_llms), an array of shape
         (n_queries, n_llms, 2) from :func:`make_routing_target`, or labels of shape
         (n_queries,): the best LLM of each query, taken as performance 1 for that LLM and 0
-        for the others.
+        for the others; or a :class:`RoutingTarget`, which is not checked again.
     cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
         US dollars per 1,000 queries. Not together with a three-dimensional `y`. Columns of a
         DataFrame, or the index of a Series, are matched by name to the LLMs where both have names.
@@ -106,6 +106,8 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
         If `y` or `cost` has a wrong shape, infinite values, negative costs, or names that
         are repeated or do not match.
     """
+    if isinstance(y, RoutingTarget):
+        return _as_read_before(y, cost, known_llms)
     if y is None:
         raise ValueError(
             "This router requires y to be passed, but the target y is None; pass the performance "
@@ -137,12 +139,30 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
     if cost is not None:
         cost = _check_cost(cost, performance.shape, names)
     _refuse(np.isinf(performance), "performance (in y)", "infinite")
-    if known_llms is not None and not np.array_equal(names, known_llms):
-        order = [int(np.flatnonzero(names == name)[0]) for name in known_llms]
-        performance = performance[:, order]
-        cost = None if cost is None else cost[:, order]
-        names = known_llms
-    return RoutingTarget(performance, cost, names)
+    return _in_order(RoutingTarget(performance, cost, names), known_llms)
+
+
+def _as_read_before(target, cost, known_llms):
+    """A target that was checked before; it is checked against the pool alone."""
+    if cost is not None:
+        raise ValueError(
+            "cost was given together with a RoutingTarget as y; give the costs to the function "
+            "that makes it."
+        )
+    if known_llms is not None and set(target.llm_names.tolist()) != set(known_llms.tolist()):
+        raise ValueError(
+            f"y names the LLMs {target.llm_names.tolist()}, but the pool is {known_llms.tolist()}."
+        )
+    return _in_order(target, known_llms)
+
+
+def _in_order(target, known_llms):
+    """Columns in the order of a pool of the same names."""
+    if known_llms is None or np.array_equal(target.llm_names, known_llms):
+        return target
+    order = [int(np.flatnonzero(target.llm_names == name)[0]) for name in known_llms]
+    cost = None if target.cost is None else target.cost[:, order]
+    return RoutingTarget(target.performance[:, order], cost, known_llms)
 
 
 def check_trainable(target):

@@ -147,8 +147,6 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         The rows that each learner is judged on.
     objective : Objective
     schedule : Schedule
-        Training ends after `n_iter_no_change` epochs without a larger gain that is above zero
-        with 95 % confidence.
     on_epoch : callable
         Called with the number of the epoch, its mean loss and its gain.
 
@@ -168,7 +166,7 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     judged = torch.cat(held_out)
     fold = torch.repeat_interleave(torch.tensor([len(rows) for rows in held_out])).to(judged.device)
     batch_size = max(schedule.batch_size, 256)
-    gains, best_epoch, best_gain, least = [], 0, 0.0, math.inf
+    gains, best_gain, least = [], 0.0, math.inf
     n_epochs, out_of_fold_predictions = 0, None
     for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
         with torch.no_grad():
@@ -190,11 +188,9 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
         if gain > max(best_gain, _ONE_SIDED_95 * error):
-            best_epoch, best_gain, least = epoch, gain, gain - error
+            best_gain, least = gain, gain - error
         if gain >= least:
             n_epochs, out_of_fold_predictions = epoch, expected
-        if epoch - best_epoch >= schedule.n_iter_no_change:
-            break
     if out_of_fold_predictions is not None:
         out_of_fold_predictions = out_of_fold_predictions[judged.argsort()]
     return n_epochs, gains, out_of_fold_predictions

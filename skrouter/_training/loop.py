@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from skrouter._targets.utility import scalarization_weights, utility
 from skrouter.nn.losses import contrastive_loss, kl_loss, outcome_loss
@@ -20,7 +21,7 @@ class Objective(NamedTuple):
         Trade-offs are drawn around it, one per query and batch. None where the only outcome is
         a utility or a performance, and there is no trade-off to draw.
     outcome_weight : float
-        Weight of the squared error of the outcomes, in their units.
+        Weight of the squared error of the outcomes, each over its scale.
     """
 
     target_temperature: float
@@ -45,7 +46,7 @@ class Objective(NamedTuple):
             self.kl_direction,
         )
         if self.outcome_weight > 0:
-            error = outcome_loss(outcomes, target, network.unit)
+            error = outcome_loss(outcomes, target, network.outcome_scale)
             loss = loss + self.outcome_weight * error
         if clusters is not None:
             contrast = contrastive_loss(states, clusters, self.contrastive_temperature)
@@ -61,7 +62,6 @@ class Schedule(NamedTuple):
     weight_decay: float
     batch_size: int
     max_iter: int
-    n_iter_no_change: int
 
 
 class TrainingTensors(NamedTuple):
@@ -140,8 +140,7 @@ def epochs(learner, queries, objective, schedule):
     optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
     n_rows = len(learner.rows)
     batches_per_epoch = math.ceil(n_rows / schedule.batch_size)
-    n_steps = schedule.max_iter * batches_per_epoch
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _Ramp(n_steps))
+    rate = _learning_rate(optimizer, schedule.max_iter * batches_per_epoch)
     mean_weight = queries.weight[learner.rows].mean()
     for _ in range(schedule.max_iter):
         learner.modules.train()
@@ -170,15 +169,9 @@ def epochs(learner, queries, objective, schedule):
         yield total / (mean_weight.item() * n_rows)
 
 
-class _Ramp:
-    """Share of the learning rate at a step: up over the first tenth, then down a cosine."""
-
-    def __init__(self, n_steps):
-        self.n_steps = n_steps
-        self.n_warm_up = max(1, n_steps // 10)
-
-    def __call__(self, step):
-        if step < self.n_warm_up:
-            return (step + 1) / self.n_warm_up
-        done = (step - self.n_warm_up) / max(1, self.n_steps - self.n_warm_up)
-        return 0.5 * (1.0 + math.cos(math.pi * done))
+def _learning_rate(optimizer, n_steps):
+    """Up over the first tenth of the steps, then down a cosine to zero."""
+    n_warm_up = max(1, n_steps // 10)
+    up = LinearLR(optimizer, 1 / n_warm_up, total_iters=max(1, n_warm_up - 1))
+    down = CosineAnnealingLR(optimizer, max(1, n_steps - n_warm_up))
+    return SequentialLR(optimizer, [up, down], [n_warm_up])

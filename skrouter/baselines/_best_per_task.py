@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from skrouter._routers.base import BaseRouter, as_decision
+from skrouter._routers.base import BaseRouter
+from skrouter._routers.routing import RoutedQueries
 from skrouter._targets.predict_options import restrict
-from skrouter._utils.estimators import all_or_nothing
+from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
 from skrouter.metrics._score import score_choices
 
@@ -59,6 +60,7 @@ class BestPerTaskRouter(BaseRouter):
     """
 
     _looks_at_queries = False
+    _needs_tasks = True
 
     def __init__(self, *, cost_weight=0.02, llm_names=None):
         self.cost_weight = cost_weight
@@ -95,9 +97,8 @@ class BestPerTaskRouter(BaseRouter):
             If a query among texts is not a string.
         """
         tasks = _check_tasks(tasks, X)
-        with all_or_nothing(self):
-            data = self._read_training_data(X, y, cost, sample_weight)
-            self._fit(data, tasks)
+        with replaced_at_once(self) as draft:
+            draft._learn(draft._read_training_data(X, y, cost, sample_weight), tasks=tasks)
         return self
 
     def predict(self, X, *, tasks=None, cost_weight=None, allowed=None):
@@ -124,8 +125,7 @@ class BestPerTaskRouter(BaseRouter):
         ValueError
             If `tasks` is missing, holds missing values, or has another length than `X`.
         """
-        chosen = self._read_utilities(X, tasks, cost_weight, allowed).argmax(axis=1)
-        return self.classes_[chosen]
+        return self._route(X, cost_weight, allowed, tasks).llms
 
     def decision_function(self, X, *, tasks=None, cost_weight=None, allowed=None):
         """Mean utility of each LLM on the task of each query.
@@ -146,7 +146,7 @@ class BestPerTaskRouter(BaseRouter):
         utility : ndarray of shape (n_queries, n_llms) or (n_queries,)
             Columns follow `classes_`. For two LLMs the second minus the first.
         """
-        return as_decision(self._read_utilities(X, tasks, cost_weight, allowed))
+        return self._route(X, cost_weight, allowed, tasks).decision
 
     def predict_proba(self, X, *, tasks=None, cost_weight=None, allowed=None):
         """Share of each LLM by a softmax of the mean utilities on the task.
@@ -167,7 +167,7 @@ class BestPerTaskRouter(BaseRouter):
         probabilities : ndarray of shape (n_queries, n_llms)
             Columns follow `classes_`; the largest is what `predict` chooses.
         """
-        return self._shares(self._read_utilities(X, tasks, cost_weight, allowed))
+        return self._route(X, cost_weight, allowed, tasks).shares
 
     def score(self, X, y, cost=None, sample_weight=None, *, tasks=None):
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
@@ -196,9 +196,9 @@ class BestPerTaskRouter(BaseRouter):
             As `predict`, and if the router was fitted with costs and they are missing here.
         """
         check_is_fitted(self)
-        target = self._read_outcomes(y, cost)
-        chosen = self.predict(X, tasks=tasks)
-        return score_choices(target, chosen, self.cost_weight, sample_weight).utility
+        now = as_of_now(self)
+        target, chosen = now._read_scored_target(y, cost), now.predict(X, tasks=tasks)
+        return score_choices(target, chosen, now.cost_weight, sample_weight).utility
 
     def _fit(self, data, tasks):
         utility, weight = data.utility, data.sample_weight
@@ -221,11 +221,13 @@ class BestPerTaskRouter(BaseRouter):
         position = {task: row for row, task in enumerate(self.tasks_)}
         return np.array([position.get(task, -1) for task in tasks])
 
-    def _read_utilities(self, X, tasks, cost_weight, allowed):
+    def _route(self, X, cost_weight=None, allowed=None, tasks=None):
         check_is_fitted(self)
-        cost_weight, mask = self._read_request(X, cost_weight, allowed)
-        values = self._utilities(_check_tasks(tasks, self._read_queries(X)), cost_weight)
-        return restrict(values, mask)
+        now = as_of_now(self)
+        cost_weight, mask = now._read_options(X, cost_weight, allowed)
+        embeddings = now._read_queries(X)
+        values = restrict(now._utilities(_check_tasks(tasks, embeddings), cost_weight), mask)
+        return RoutedQueries(now.classes_, embeddings, values, cost_weight, now._shares)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

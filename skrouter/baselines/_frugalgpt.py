@@ -225,7 +225,7 @@ class FrugalGPTRouter(BaseRouter):
             If the router was fitted with costs and they are missing here.
         """
         check_is_fitted(self)
-        target = self._read_outcomes(y, cost)
+        target = self._read_scored_target(y, cost)
         stops = self._stops(self._read_queries(X))
         check_consistent_length(stops, target.performance)
         rows = np.arange(len(stops))
@@ -366,13 +366,13 @@ class FrugalGPTRouter(BaseRouter):
         used[:, -1] = True
         return used.argmax(axis=1)
 
-    def _read_request(self, X, cost_weight, allowed):
+    def _read_options(self, X, cost_weight, allowed):
         if allowed is not None:
             raise ValueError(
                 "allowed was given, but a cascade calls its LLMs in a fixed order, order_, and "
                 "cannot leave one out; fit it on the pool that is allowed."
             )
-        return super()._read_request(X, cost_weight, allowed)
+        return super()._read_options(X, cost_weight, allowed)
 
     def _utilities(self, embeddings, cost_weight):
         # A cascade stops or goes on, it does not weigh LLMs: 1 for the answer that is used.

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from skrouter._routers.base import BaseRouter, _check_embeddings
+from skrouter._routers.base import BaseRouter, check_embeddings
 
 
 class GraphRouter(BaseRouter):
@@ -261,7 +261,7 @@ class GraphRouter(BaseRouter):
         texts = list(map(str, names))
         if self.llm_descriptions is not None:
             texts = [self.llm_descriptions[name] for name in names]
-        features = _check_embeddings(self.encoder_.transform(texts), texts).astype(np.float64)
+        features = check_embeddings(self.encoder_.transform(texts), texts).astype(np.float64)
         features = features - features.mean(axis=0)
         return features / (np.sqrt(np.mean(features**2)) or 1.0)
 

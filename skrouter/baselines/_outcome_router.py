@@ -7,7 +7,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skrouter._routers.base import BaseRouter
 from skrouter._routers.outcomes import OutcomesMixin
-from skrouter._targets.utility import PredictedOutcomes, expected_utility
+from skrouter._targets.utility import PredictedOutcomes
 from skrouter.baselines._masked_regression import ColumnRegressors
 
 
@@ -44,6 +44,3 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
         self.cost_model_ = None
         if self.uses_cost_:
             self.cost_model_ = ColumnRegressors(*arguments, target.cost, weight)
-
-    def _utilities(self, embeddings, cost_weight):
-        return expected_utility(self._predict_outcomes(embeddings), cost_weight)

@@ -39,25 +39,25 @@ def kl_loss(logits, utility, temperature, direction):
     return terms.masked_fill(hidden, 0.0).sum(dim=1)
 
 
-def outcome_loss(expected, observed, unit):
-    """Half the squared error of expected outcomes in their units, per query.
+def outcome_loss(expected, observed, scale):
+    """Half the squared error of expected outcomes, each over its scale, per query.
 
-    Near its minimum this is of the scale of :func:`kl_loss`, if the unit of the performance is
+    Near its minimum this is of the size of :func:`kl_loss`, if the scale of the performance is
     the temperature.
 
     Parameters
     ----------
     expected, observed : tensor of shape (n_queries, n_llms, n_outcomes)
         NaN in `observed` where not observed; the mean is over what was.
-    unit : tensor of shape (n_llms, n_outcomes)
+    scale : tensor of shape (n_llms, n_outcomes)
         Where it is 0 the outcome does not vary, and there is nothing to learn.
 
     Returns
     -------
     loss : tensor of shape (n_queries,)
     """
-    known = ~(observed.isnan() | expected.isnan()) & (unit > 0)
-    error = torch.where(known, expected - observed, 0.0) / torch.where(unit > 0, unit, 1.0)
+    known = ~(observed.isnan() | expected.isnan()) & (scale > 0)
+    error = torch.where(known, expected - observed, 0.0) / torch.where(scale > 0, scale, 1.0)
     per_outcome = error.square().sum(dim=1) / known.sum(dim=1).clamp(min=1)
     return 0.5 * per_outcome.sum(dim=1)
 

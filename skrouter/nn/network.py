@@ -12,7 +12,7 @@ class RoutingNetwork(nn.Module):
     The embedding is standardised with fixed statistics and projected to ``h_q``, the relay
     of the RadialFormer. With a frozen encoder this projection is what the contrastive loss
     trains. What the backbone says of an LLM is a deviation from its mean outcomes, in units of
-    their spread: ``outcome = mean + unit * backbone(h_q)``.
+    their scale: ``outcome = outcome_mean + outcome_scale * backbone(h_q)``.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ class RoutingNetwork(nn.Module):
 
     Attributes
     ----------
-    center, scale : buffers of shape (n_features,)
+    feature_mean, feature_scale : buffers of shape (n_features,)
         Statistics of the training embeddings; 0 and 1 until set.
-    mean, unit : buffers of shape (n_llms, n_outcomes)
-        Mean and unit of the outcomes; 0 and 1 until set.
+    outcome_mean, outcome_scale : buffers of shape (n_llms, n_outcomes)
+        Mean and scale of the outcomes; 0 and 1 until set.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class RoutingNetwork(nn.Module):
         n_outcomes=1,
     ):
         super().__init__()
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
-        self.register_buffer("mean", torch.zeros(n_llms, n_outcomes))
-        self.register_buffer("unit", torch.ones(n_llms, n_outcomes))
+        self.register_buffer("feature_mean", torch.zeros(n_features))
+        self.register_buffer("feature_scale", torch.ones(n_features))
+        self.register_buffer("outcome_mean", torch.zeros(n_llms, n_outcomes))
+        self.register_buffer("outcome_scale", torch.ones(n_llms, n_outcomes))
         self.query_projection = nn.Linear(n_features, dim)
         self.query_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
@@ -67,7 +67,9 @@ class RoutingNetwork(nn.Module):
         -------
         states : tensor of shape (n_queries, dim)
         """
-        return self.query_norm(self.query_projection((embeddings - self.center) / self.scale))
+        return self.query_norm(
+            self.query_projection((embeddings - self.feature_mean) / self.feature_scale)
+        )
 
     def outcomes(self, embeddings):
         """Expected outcomes alone.
@@ -95,26 +97,25 @@ class RoutingNetwork(nn.Module):
         states : tensor of shape (n_queries, dim)
         """
         states = self.represent(embeddings)
-        return self.mean + self.unit * self.backbone(self.dropout(states)), states
+        return self.outcome_mean + self.outcome_scale * self.backbone(self.dropout(states)), states
 
-    def standardize(self, center, scale):
+    def standardize(self, mean, scale):
         """Set the statistics by which embeddings are standardised, in their own precision.
 
         Parameters
         ----------
-        center, scale : tensor of shape (n_features,)
+        mean, scale : tensor of shape (n_features,)
         """
-        self.center = center.to(self.center.device)
-        self.scale = scale.to(self.scale.device)
+        self.feature_mean = mean.to(self.feature_mean.device)
+        self.feature_scale = scale.to(self.feature_scale.device)
 
-    def start_at_mean(self, mean, unit):
+    def start_at_mean(self, mean):
         """Make the outcomes equal their means until training moves them away.
 
         Parameters
         ----------
-        mean, unit : tensor of shape (n_llms, n_outcomes)
+        mean : tensor of shape (n_llms, n_outcomes)
         """
-        self.mean.copy_(mean)
-        self.unit.copy_(unit)
+        self.outcome_mean.copy_(mean)
         nn.init.zeros_(self.backbone.head[-1].weight)
         nn.init.zeros_(self.backbone.head[-1].bias)

@@ -1,0 +1,115 @@
+"""A trained network, ready to predict: it owns its device, its precision and how it is saved."""
+
+import os
+import threading
+
+import numpy as np
+
+from skrouter._utils.torch_state import from_arrays, resolve_device, seeded, to_arrays
+
+_ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
+
+# Guards the making of a module for a further device.
+_LOCK = threading.RLock()
+
+
+def _renew_lock():
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class FittedNetwork:
+    """A network that nobody changes any more.
+
+    What predictions need is built when training ends and when a file is loaded, once for each
+    device, and never written again: threads may predict side by side.
+
+    Parameters
+    ----------
+    network : RoutingNetwork
+        Trained, in evaluation mode. It is copied.
+    architecture : dict
+        Its arguments.
+    """
+
+    def __init__(self, network, architecture):
+        self._arrays = to_arrays(network)
+        self._architecture = dict(architecture)
+        self._modules = {}
+
+    @property
+    def llm_embeddings(self):
+        """The learnt LLM embeddings, shape (n_llms, dim)."""
+        return self._arrays["backbone.llm_embeddings"].copy()
+
+    @property
+    def mean_outcomes(self):
+        """Mean outcomes of training, shape (n_llms, n_outcomes)."""
+        return self._arrays["outcome_mean"].astype(np.float64)
+
+    def prepare(self, device):
+        """Build what predictions on a device need, unless it is there.
+
+        Parameters
+        ----------
+        device : str
+            As torch names it, or "auto".
+
+        Returns
+        -------
+        module : RoutingNetwork
+            In double precision: a query's result then does not depend, to seven digits and more,
+            on which others are in the batch. On MPS, which has none, in single precision.
+        """
+        device = resolve_device(device)
+        module = self._modules.get(device)
+        if module is None:
+            with _LOCK:
+                module = self._modules.get(device) or self._build(device)
+                self._modules = {**self._modules, device: module}
+        return module
+
+    def outcomes(self, embeddings, device):
+        """Expected outcomes, float64, shape (n_queries, n_llms, n_outcomes)."""
+        return self._run("outcomes", embeddings, device)
+
+    def represent(self, embeddings, device):
+        """Query representations, float64, shape (n_queries, dim)."""
+        return self._run("represent", embeddings, device)
+
+    def _build(self, device):
+        import torch
+
+        from skrouter.nn.network import RoutingNetwork
+
+        with seeded(0, "cpu"):  # the first weights are drawn, and then replaced
+            module = RoutingNetwork(**self._architecture)
+        module = from_arrays(module, self._arrays).eval().requires_grad_(False)
+        return module.to(device, torch.float32 if device == "mps" else torch.float64)
+
+    def _run(self, what, embeddings, device):
+        import torch
+
+        module = self.prepare(device)
+        to = {"dtype": module.outcome_mean.dtype, "device": module.outcome_mean.device}
+        with torch.inference_mode():
+            outputs = [
+                getattr(module, what)(torch.tensor(part, **to))
+                # Torch takes no arrays that run backwards.
+                for part in np.array_split(
+                    np.ascontiguousarray(embeddings),
+                    range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE),
+                )
+            ]
+        return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
+
+    def __getstate__(self):
+        return {"arrays": self._arrays, "architecture": self._architecture}
+
+    def __setstate__(self, state):
+        self._arrays, self._architecture = state["arrays"], state["architecture"]
+        self._modules = {}
