@@ -1,10 +1,20 @@
-"""Data sets: RouterBench from files or from the hub, and a seeded synthetic routing problem.
+"""Data sets: your own logs, RouterBench from files or from the hub, a seeded synthetic problem.
 
-May import `_utils` alone.
+May import `_inputs`, which says what a query is, and `_utils`.
 """
 
 from skrouter.datasets._fetch import fetch_routerbench, get_data_home
+from skrouter.datasets._log import RoutingLog, load_log
+from skrouter.datasets._log_summary import LogSummary
 from skrouter.datasets._routerbench import load_routerbench
 from skrouter.datasets._synthetic import make_routing_problem
 
-__all__ = ["fetch_routerbench", "get_data_home", "load_routerbench", "make_routing_problem"]
+__all__ = [
+    "LogSummary",
+    "RoutingLog",
+    "fetch_routerbench",
+    "get_data_home",
+    "load_log",
+    "load_routerbench",
+    "make_routing_problem",
+]
