@@ -661,6 +661,7 @@ def test_best_per_task_skips_what_was_not_observed_or_has_no_weight():
     assert router.predict(X[:1], tasks=["y"]) == [0]
 
 
+@pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 def test_tasks_are_routed_through_pipelines_and_searches(numbers):
     X, performance, cost = numbers
     y, tasks = make_routing_target(performance, cost), signs(X)

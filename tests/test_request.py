@@ -34,6 +34,7 @@ def linear(numbers):
     return LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
 
 
+@pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 def test_one_fit_serves_every_trade_off(linear, numbers):
     X, performance = numbers
     for weight in (0.0, 0.01, 0.1, 10.0):

@@ -410,20 +410,20 @@ def test_target_without_cost_cannot_be_made():
 
 def test_target_with_an_outcome_in_every_row_and_column_is_trainable():
     performance = np.array([[1.0, np.nan], [np.nan, 0.0]])
-    assert check_trainable(RoutingTarget(performance, None, np.arange(2))) is None
+    assert check_trainable(RoutingTarget(performance, None, np.arange(2)), 0.0) is None
 
 
 def test_queries_without_any_outcome_are_named():
     performance = np.ones((9, 2))
     performance[2:] = np.nan
     with pytest.raises(ValueError, match="7 row\\(s\\) of y, first \\[2, 3, 4, 5, 6\\]"):
-        check_trainable(RoutingTarget(performance, None, np.arange(2)))
+        check_trainable(RoutingTarget(performance, None, np.arange(2)), 0.0)
 
 
 def test_llms_without_any_outcome_are_named():
     performance = np.array([[1.0, np.nan, 0.0], [0.5, np.nan, 1.0]])
     with pytest.raises(ValueError, match="every query for \\['medium'\\]"):
-        check_trainable(RoutingTarget(performance, None, np.array(NAMES)))
+        check_trainable(RoutingTarget(performance, None, np.array(NAMES)), 0.0)
 
 
 # Utility

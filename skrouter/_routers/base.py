@@ -20,6 +20,7 @@ from skrouter._encoders.chat_formatter import takes_chats
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._inputs.queries import check_queries, is_text, query_texts
 from skrouter._routers.routing import RoutedQueries, RoutingMethods
+from skrouter._targets.cautions import warn_of_few_outcomes, warn_of_scale
 from skrouter._targets.predict_options import (
     check_allowed,
     check_cost_weight,
@@ -27,6 +28,7 @@ from skrouter._targets.predict_options import (
     restrict,
 )
 from skrouter._targets.routing_target import check_routing_target, check_trainable
+from skrouter._targets.tables import check_not_masked, check_row_order
 from skrouter._targets.training_data import TrainingData
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.docstrings import with_shared_parts
@@ -145,25 +147,28 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
     def _read_training_data(self, X, y, cost, sample_weight):
         """Check all that `fit` was given, then encode the queries."""
         self._validate_params()
+        check_row_order({"X": X, "y": y})
         text = is_text(X)
         if text:
             X = check_queries(X)
         else:
+            check_not_masked(X)
             X = validate_data(self, X, dtype=[np.float64, np.float32])
         target = check_routing_target(y, cost, llm_names=self.llm_names)
         check_consistent_length(X, target.performance)
-        check_trainable(target)
-        utility = routing_utility(target.performance, target.cost, self.cost_weight)
-        check_trainable(target._replace(performance=utility))
+        check_trainable(target, self.cost_weight)
         sample_weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
         )
         # A query of weight 0 is as if it were not there, also for this.
-        check_trainable(target._replace(performance=utility[sample_weight > 0]))
+        check_trainable(target.rows(sample_weight > 0), self.cost_weight)
+        utility = routing_utility(target.performance, target.cost, self.cost_weight)
         self.classes_ = target.llm_names
         self.uses_cost_ = target.cost is not None
         self._check_parameters(X, text)
         self._check_outcomes(target, utility, sample_weight)
+        warn_of_few_outcomes(target)
+        warn_of_scale(target, self.cost_weight)
 
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)
@@ -219,6 +224,7 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
                     "X is text, but this router was fitted on ready embeddings of "
                     f"{self.n_features_in_} features; pass those, or fit it on text."
                 )
+            check_not_masked(X)
             return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         if not is_text(X) and np.ndim(X) == 2:
             raise ValueError("X holds numbers, but this router was fitted on text; pass queries.")

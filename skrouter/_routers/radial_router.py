@@ -81,8 +81,9 @@ class RadialRouterClassifier(
     contrastive_weight : float, default=0.3
         The weight :math:`\lambda` of the contrastive loss. 0 leaves it out.
     target_temperature : float, default=0.2
-        The temperature :math:`\tau` of the target distribution. Utilities of an LLM that is right
-        and one that is wrong differ by about 1, so at :math:`\tau = 1` the targets hardly tell
+        The temperature :math:`\tau` of the target distribution, as a share of the range of
+        performance in training, which is 1 for outcomes of 0 and 1. Utilities of an LLM that is
+        right and one that is wrong differ by about that range, so at 1 the targets hardly tell
         them apart.
     target_smoothing : float, default=0.3
         Share of a query's target that comes from its neighbours: its outcomes are averaged with
@@ -126,12 +127,12 @@ class RadialRouterClassifier(
     max_iter : int, default=10
         Number of epochs, at most. Few: on noisy outcomes longer training only learns the noise.
     cv : int, splitter, iterable of splits or None, default=4
-        Number of folds of early stopping, drawn at random, or the folds themselves: the number of epochs is chosen by cross-validation,
-        by the mean utility of what the router calls on queries that were held out in turn, over
-        several trade-offs with ``trade_off="any"``. It then trains on all queries for
-        the most epochs whose gain is within one standard error of the largest. If no gain over
-        the best single LLM is above zero with 95 % confidence, it stays at the best
-        single LLM, untrained: better no router than one that does harm (without
+        Number of folds of early stopping, drawn at random, or the folds themselves: the number of
+        epochs is chosen by cross-validation, by the mean utility of what the router calls on
+        queries that were held out in turn, over several trade-offs with ``trade_off="any"``. It
+        then trains on all queries for the most epochs whose gain is within one standard error of
+        the largest. If no gain over the best single LLM is above zero with 95 % confidence, it
+        stays at the best single LLM, untrained: better no router than one that does harm (without
         `fit_intercept` it cannot, and trains for `max_iter` epochs).
         It multiplies the time of `fit` by about `cv`. At most the number of queries. Folds of your
         own must hold out every query once. None trains for `max_iter` epochs.
@@ -328,11 +329,13 @@ class RadialRouterClassifier(
         super()._learn(data)
 
     def _fit(self, data):
-        from skrouter._training.radial import train
+        from skrouter._training.radial import performance_unit, train
 
         self._versions = versions()
         # What predictions depend on is that of training, whatever is set later.
-        self._trained_for, self._temperature = self.trade_off, self.target_temperature
+        self._trained_for = self.trade_off
+        # In the unit of performance, so that another unit changes nothing.
+        self._temperature = self.target_temperature * performance_unit(data)
         encoder = self.encoder_ if self.fine_tune_encoder else None
         trained = train(
             self._training_settings(), data, encoder, lambda n: self._on_train_begin(data, n)

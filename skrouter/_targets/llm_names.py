@@ -5,16 +5,17 @@ from numbers import Integral
 
 import numpy as np
 
+from skrouter._targets.tables import column_labels
+
 
 def order_of_columns(table, pool, argument):
     """Where the LLMs of the pool stand: by name if `table` has names, else by place.
 
     An error calls the table `argument`.
     """
-    columns = getattr(table, "columns", None)
-    if columns is None:
+    names = column_labels(table)
+    if names is None:
         return slice(None)
-    names = list(columns)
     if set(names) != set(pool.tolist()):
         raise ValueError(f"The columns of {argument} are {names}, but the pool is {pool.tolist()}.")
     return [names.index(name) for name in pool.tolist()]
@@ -25,18 +26,20 @@ def columns_of(llms, pool, argument):
     position = {name: column for column, name in enumerate(pool.tolist())}
     columns = np.array([position.get(llm, -1) for llm in llms.tolist()])
     if (columns < 0).any():
-        strange = list(dict.fromkeys(llms[columns < 0].tolist()))
+        unknown = list(dict.fromkeys(llms[columns < 0].tolist()))
         raise ValueError(
-            f"{argument} holds {strange[:5]}, which are not in the pool {pool.tolist()}; "
+            f"{argument} holds {unknown[:5]}, which are not in the pool {pool.tolist()}; "
             "pass the names of the pool as llm_names."
         )
     return columns
 
 
 def column_names(table):
-    """Column names of a data frame of any library, or None."""
-    columns = getattr(table, "columns", None)
-    return None if columns is None else _plain(list(columns), "The columns of y")
+    """Names of the LLMs that a table carries, or None."""
+    columns = getattr(table, "llm_names", None)
+    if columns is None:
+        columns = column_labels(table)
+    return None if columns is None else _plain(columns, "The columns of y")
 
 
 def name_llms(n_llms, columns, llm_names, known_llms):

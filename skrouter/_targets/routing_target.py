@@ -4,15 +4,20 @@ Every form in which users hold it is turned into one :class:`RoutingTarget` here
 module unpacks a target.
 """
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skrouter._targets.cautions import warn_of_number_labels
 from skrouter._targets.llm_names import check_llm_names, column_names, name_llms
+from skrouter._targets.named_target import NamedTarget
+from skrouter._targets.tables import as_floats, check_row_order, column_labels, plain_array
 
 
 class RoutingTarget(NamedTuple):
@@ -32,6 +37,11 @@ class RoutingTarget(NamedTuple):
     cost: np.ndarray | None
     llm_names: np.ndarray
 
+    def rows(self, rows):
+        """The same of some queries, by their numbers or a boolean mask."""
+        cost = None if self.cost is None else self.cost[rows]
+        return RoutingTarget(self.performance[rows], cost, self.llm_names)
+
 
 def make_routing_target(performance, cost):
     """Bind performance and cost into one array that survives model selection.
@@ -45,16 +55,17 @@ def make_routing_target(performance, cost):
     ----------
     performance : array-like of shape (n_queries, n_llms)
         Quality of each LLM on each query, usually in [0, 1]; NaN where not observed.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,)
-        US dollars per 1,000 queries, measured per query or as list prices; NaN where not
-        observed. Columns of a DataFrame, or the index of a Series, are matched by name to
-        those of a DataFrame `performance`.
+    cost : array-like of shape (n_queries, n_llms) or (n_llms,), or dict
+        US dollars per 1,000 queries, measured per query or as list prices, these also by name;
+        NaN where not observed. Columns of a DataFrame, or the index of a Series, are matched by
+        name to those of a DataFrame `performance`.
 
     Returns
     -------
     y : ndarray of shape (n_queries, n_llms, 2)
-        ``y[..., 0]`` is the performance, ``y[..., 1]`` the cost. An array has no room for
-        the names of the LLMs: give them to the router as ``llm_names``.
+        ``y[..., 0]`` is the performance, ``y[..., 1]`` the cost. Column names of a DataFrame go
+        along as long as only rows are taken, as cross-validation does. An array has no names:
+        give them to the router as ``llm_names``.
 
     Raises
     ------
@@ -71,7 +82,10 @@ def make_routing_target(performance, cost):
     target = check_routing_target(performance, cost, allow_labels=False)
     if target.cost is None:
         raise ValueError("cost is None; without costs pass the performance itself as y.")
-    return np.stack([target.performance, target.cost], axis=-1)
+    both = np.stack([target.performance, target.cost], axis=-1)
+    if column_names(performance) is None:
+        return both
+    return NamedTarget.of(both, target.llm_names.tolist())
 
 
 def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow_labels=True):
@@ -114,7 +128,8 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
             "of each LLM on each query, shape (n_queries, n_llms)."
         )
     columns = column_names(y)
-    array = y if columns is not None and hasattr(y, "ndim") else np.asarray(y)
+    array = plain_array(y)
+    check_row_order({"y": y, "cost": cost if np.ndim(cost) == 2 else None})
     if array.ndim == 3:
         if cost is not None:
             raise ValueError(
@@ -126,12 +141,12 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
                 f"y has shape {array.shape}; a three-dimensional y must come from "
                 "make_routing_target and have shape (n_queries, n_llms, 2)."
             )
-        array = _as_float(array, "y")
+        array = as_floats(array, "y")
         performance, cost = array[..., 0], array[..., 1]
     elif allow_labels and _holds_labels(array, columns, cost, llm_names, known_llms):
         performance, columns = _one_hot(array, llm_names, known_llms)
     elif array.ndim == 2:
-        performance = _as_float(array, "y")
+        performance = as_floats(array, "y")
     else:
         raise ValueError(f"The performance must have shape (n_queries, n_llms), got {array.shape}.")
 
@@ -165,43 +180,51 @@ def _in_order(target, known_llms):
     return RoutingTarget(target.performance[:, order], cost, known_llms)
 
 
-def check_trainable(target):
-    """Raise if a query or an LLM of `target` has no observed outcome to learn from.
+def check_trainable(target, cost_weight):
+    """Raise if a query or an LLM of `target` has no outcome to learn from.
+
+    Parameters
+    ----------
+    target : RoutingTarget
+    cost_weight : float
+        Above 0, an outcome counts only if its cost was observed.
 
     Raises
     ------
     ValueError
         Naming the first few rows or LLMs without any observation.
     """
-    observed = ~np.isnan(target.performance)
-    empty_rows = np.flatnonzero(~observed.any(axis=1))
+    performed = ~np.isnan(target.performance)
+    empty_rows = np.flatnonzero(~performed.any(axis=1))
     if empty_rows.size:
         raise ValueError(
             f"The performance is NaN for every LLM in {empty_rows.size} row(s) of y, first "
             f"{empty_rows[:5].tolist()}; drop queries on which no LLM was scored."
         )
-    empty_llms = np.flatnonzero(~observed.any(axis=0))
+    empty_llms = np.flatnonzero(~performed.any(axis=0))
     if empty_llms.size:
         raise ValueError(
             f"The performance is NaN on every query for {target.llm_names[empty_llms].tolist()}; "
             "leave LLMs that were never scored out of the pool."
         )
+    if target.cost is not None and cost_weight > 0:
+        _check_charged(performed & ~np.isnan(target.cost), target.llm_names, cost_weight)
 
 
-def _as_float(array, name):
-    """As float64; every mark of a missing value, also of pandas, becomes NaN."""
-    try:
-        return check_array(
-            array,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_min_samples=0,
-            ensure_min_features=0,
+def _check_charged(charged, names, cost_weight):
+    """Where costs count, an outcome without a cost is none."""
+    fix = f"at cost_weight={cost_weight!r} it counts; give it where there is a performance"
+    empty_llms = np.flatnonzero(~charged.any(axis=0))
+    if empty_llms.size:
+        raise ValueError(
+            f"The cost of {names[empty_llms].tolist()} is missing (NaN) on every query, and {fix}."
         )
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers: {error}") from error
+    empty_rows = np.flatnonzero(~charged.any(axis=1))
+    if empty_rows.size:
+        raise ValueError(
+            f"The cost is NaN for every LLM with a performance in {empty_rows.size} row(s), first "
+            f"{empty_rows[:5].tolist()}, and {fix}."
+        )
 
 
 def _holds_labels(array, columns, cost, llm_names, known_llms):
@@ -225,6 +248,7 @@ def _one_hot(labels, llm_names, known_llms):
     else:
         assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
+    warn_of_number_labels(labels)
     if known_llms is not None:
         # A label that is new is merely never right; one of another type can never be right.
         names = known_llms
@@ -235,16 +259,23 @@ def _one_hot(labels, llm_names, known_llms):
             )
     elif llm_names is not None:
         names = check_llm_names(llm_names)
-        strange = sorted(set(labels.tolist()) - set(names.tolist()), key=str)
-        if strange:
-            raise ValueError(f"y holds labels that are not in llm_names: {strange}.")
+        unknown = sorted(set(labels.tolist()) - set(names.tolist()), key=str)
+        if unknown:
+            raise ValueError(
+                f"y holds labels that are not in llm_names: {unknown}. (Some of scikit-learn's "
+                "meta-estimators, VotingClassifier and StackingClassifier for example, and "
+                "cross_val_predict for probabilities, turn labels into numbers: leave llm_names "
+                "out there, or pass the performance of every LLM.)"
+            )
     else:
         names = np.unique(labels)
     return (labels[:, None] == names[None, :]).astype(np.float64), names
 
 
 def _check_cost(cost, shape, names):
-    array = _as_float(cost, "cost")
+    if isinstance(cost, Mapping):
+        cost = _prices_by_name(cost, names)
+    array = as_floats(plain_array(cost), "cost")
     n_queries, n_llms = shape
     if array.ndim not in (1, 2) or array.shape[-1] != n_llms:
         raise ValueError(
@@ -259,9 +290,24 @@ def _check_cost(cost, shape, names):
     return np.broadcast_to(array, shape)
 
 
+def _prices_by_name(cost, names):
+    """List prices, given by name, in the order of `names`."""
+    missing = [name for name in names.tolist() if name not in cost]
+    unknown = [name for name in cost if name not in names.tolist()]
+    if missing or unknown:
+        raise ValueError(
+            f"cost must have a price for each of {names.tolist()}: missing {missing}, unknown "
+            f"{unknown}."
+        )
+    prices = [cost[name] for name in names.tolist()]
+    if not all(isinstance(price, Real) for price in prices):
+        raise ValueError(f"cost must have one number for each LLM, got {cost!r}.")
+    return np.array(prices, dtype=np.float64)
+
+
 def _order_of_costs(cost, names):
     """Columns of the cost in the order of `names`; by place if either side has no names."""
-    labels = getattr(cost, "columns", None)
+    labels = column_labels(cost)
     if labels is None and not isinstance(cost, list | tuple):
         labels = getattr(cost, "index", None)
     if labels is None or callable(labels):

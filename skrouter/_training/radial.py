@@ -63,14 +63,21 @@ def train(settings, data, encoder, on_train_begin):
     return _Training(settings, data, encoder).run(on_train_begin)
 
 
-def stack_outcomes(data, any_trade_off):
+def performance_unit(data):
+    """Largest less smallest observed performance, the unit to train in; 1 if all are equal."""
+    performance = data.target.performance[data.sample_weight > 0]
+    return float(np.nanmax(performance) - np.nanmin(performance)) or 1.0
+
+
+def stack_outcomes(data, any_trade_off, unit):
     """The outcomes to learn, shape (n_queries, n_llms, n_outcomes).
 
     For any trade-off performance and, if there are any, costs; else the utility at one.
+    Performance and utility are in the given unit, so that it does not matter in which they came.
     """
     if not any_trade_off:
-        return data.utility[..., None]
-    parts = (data.target.performance, data.target.cost)
+        return data.utility[..., None] / unit
+    parts = (data.target.performance / unit, data.target.cost)
     return np.stack([part for part in parts if part is not None], axis=-1)
 
 
@@ -123,7 +130,8 @@ class _Training:
             # Relative weights are all that counts; so they fit into any precision.
             sample_weight=data.sample_weight[used] / data.sample_weight[used].mean(),
         )
-        self.outcomes = stack_outcomes(data, settings.any_trade_off)[used]
+        self.unit = performance_unit(data)
+        self.outcomes = stack_outcomes(data, settings.any_trade_off, self.unit)[used]
         self.device = resolve_device(settings.device)
         self.dtype = getattr(torch, settings.dtype)
 
@@ -171,6 +179,7 @@ class _Training:
                     break
         self.final.modules.eval()
         tuned = None if self.final.encoder is None else to_arrays(self.final.encoder)
+        gains = [self.unit * gain for gain in gains]
         return Trained(self.ready_network(), self.architecture(), tuned, curve, gains)
 
     def ready_network(self):
@@ -181,6 +190,9 @@ class _Training:
             network.standardize(
                 torch.from_numpy(self.scaler.mean_), torch.from_numpy(self.scaler.scale_)
             )
+        # From the unit of training back to that of the data.
+        network.outcome_mean[:, 0] *= self.unit
+        network.outcome_scale[:, 0] *= self.unit
         return network
 
     def tensor(self, array, dtype=None):
@@ -283,5 +295,5 @@ class _Training:
         if self.settings.verbose:
             print(
                 f"validation, epoch {epoch}/{self.settings.max_iter}: loss {loss:.4f}, gain over "
-                f"the best single LLM {gain:+.4f}"
+                f"the best single LLM {self.unit * gain:+.4f}"
             )
