@@ -13,9 +13,11 @@ _HOME = {
     "RoutingReport": "skrouter.report",
     "SentenceEncoder": "skrouter._encoders.sentence_encoder",
     "SpendingPlan": "skrouter._meta.budget_allocation",
+    "load": "skrouter._persistence.router_file",
     "make_logged_target": "skrouter._targets.logged",
     "make_routing_target": "skrouter._targets.routing_target",
     "routing_report": "skrouter.report",
+    "save": "skrouter._persistence.router_file",
     "spend_budget": "skrouter._meta.budget_allocation",
     "baselines": "skrouter.baselines",
     "datasets": "skrouter.datasets",
@@ -32,9 +34,11 @@ __all__ = [
     "RoutingReport",
     "SentenceEncoder",
     "SpendingPlan",
+    "load",
     "make_logged_target",
     "make_routing_target",
     "routing_report",
+    "save",
     "spend_budget",
 ]
 

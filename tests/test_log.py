@@ -274,9 +274,8 @@ def test_off_policy_value_takes_the_log_as_it_is():
     log = load_log(logged_calls(), **COLUMNS, cost="dollars", propensity="propensity")
     assert log.logged["logged_llms"].tolist() == ["large", "small", "small", "large"]
     value = off_policy_value(
-        ["large"] * 4, **log.logged, llm_names=log.llm_names, method="ips", n_resamples=9,
-        bootstrap_method="percentile", random_state=0,
-    )  # fmt: skip
+        ["large"] * 4, **log.logged, llm_names=log.llm_names, method="ips", random_state=0
+    )
     assert value.performance == pytest.approx((1.0 / 0.5 + 0.75 / 1.0) / 4)
     assert value.cost == pytest.approx((10 / 0.5 + 20 / 1.0) / 4)
     assert load_log(logged_calls(), **COLUMNS, propensity="propensity").logged["cost"] is None
