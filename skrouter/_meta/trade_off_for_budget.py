@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrouter._meta.fixed_trade_off import check_supports_any_trade_off
 from skrouter._routers.base import BaseRouter
-from skrouter._targets.predict_options import check_allowed, restrict
-from skrouter._targets.utility import PredictedOutcomes, expected_utility
+from skrouter._targets.predict_options import check_allowed
+from skrouter._targets.utility import PredictedOutcomes, expected_utility, restrict
 from skrouter._utils.convex_hull import hull_steps
 
 _QUERIES_PER_COST_UNIT = 1000

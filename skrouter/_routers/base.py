@@ -25,12 +25,11 @@ from skrouter._targets.predict_options import (
     check_allowed,
     check_cost_weight,
     check_own_cost_weight,
-    restrict,
 )
 from skrouter._targets.routing_target import check_routing_target, check_trainable
 from skrouter._targets.tables import check_not_masked, check_row_order
 from skrouter._targets.training_data import TrainingData
-from skrouter._targets.utility import routing_utility
+from skrouter._targets.utility import restrict, routing_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now, replaced_at_once
 
@@ -194,13 +193,14 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
             encoder = SentenceEncoder(self.encoder, device=getattr(self, "device", "auto"))
         else:
             encoder = clone(self.encoder)
-        texts = prepare_queries(encoder, queries)
+        texts = queries if takes_chats(encoder) else query_texts(queries)
         if hasattr(encoder, "fit_transform"):
             embeddings = encoder.fit_transform(texts)
         else:
             embeddings = encoder.fit(texts).transform(texts)
         embeddings = check_embeddings(embeddings, queries)
         self.encoder_, self._n_encoded_features = encoder, embeddings.shape[1]
+        self._encoder_takes_chats = takes_chats(encoder)
         return embeddings
 
     def _read_scored_target(self, y, cost):
@@ -231,8 +231,8 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
         queries = check_queries(X)
         if not self._looks_at_queries:
             return np.empty((len(queries), 0))
-        embeddings = self.encoder_.transform(prepare_queries(self.encoder_, queries))
-        embeddings = check_embeddings(embeddings, queries)
+        texts = queries if self._encoder_takes_chats else query_texts(queries)
+        embeddings = check_embeddings(self.encoder_.transform(texts), queries)
         if embeddings.shape[1] != self._n_encoded_features:
             raise ValueError(
                 f"The encoder gives {embeddings.shape[1]} features, but gave "
@@ -245,11 +245,6 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
         tags.input_tags.string = True
         tags.input_tags.dict = True  # of chats
         return tags
-
-
-def prepare_queries(encoder, queries):
-    """Queries as the encoder takes them: chats as text, unless it reads chats itself."""
-    return queries if takes_chats(encoder) else query_texts(queries)
 
 
 def check_embeddings(embeddings, queries):

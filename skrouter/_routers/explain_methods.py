@@ -8,8 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrouter._routers.explanation import explain
 from skrouter._routers.outcomes import serves_any_trade_off
-from skrouter._targets.predict_options import restrict
-from skrouter._targets.utility import expected_utility
+from skrouter._targets.utility import expected_utility, restrict
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 

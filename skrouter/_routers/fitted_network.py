@@ -65,12 +65,12 @@ class FittedNetwork:
             In double precision: a query's result then does not depend, to seven digits and more,
             on which others are in the batch. On MPS, which has none, in single precision.
         """
-        device = resolve_device(device)
         module = self._modules.get(device)
         if module is None:
+            resolved = resolve_device(device)
             with _LOCK:
-                module = self._modules.get(device) or self._build(device)
-                self._modules = {**self._modules, device: module}
+                module = self._modules.get(resolved) or self._build(resolved)
+                self._modules = {**self._modules, device: module, resolved: module}
         return module
 
     def outcomes(self, embeddings, device):

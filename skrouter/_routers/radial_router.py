@@ -12,7 +12,7 @@ from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.outcomes import OutcomesMixin
 from skrouter._routers.pool import Pool
 from skrouter._routers.radial_parameters import RadialParameters
-from skrouter._targets.utility import PredictedOutcomes
+from skrouter._targets.utility import PredictedOutcomes, expected_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 from skrouter._utils.versions import versions, warn_on_other_versions
@@ -406,7 +406,7 @@ class RadialRouterClassifier(
 
     def _utilities(self, embeddings, cost_weight):
         if self._any_trade_off:
-            return super()._utilities(embeddings, cost_weight)
+            return expected_utility(self._predict_outcomes(embeddings), cost_weight)
         return self._network.outcomes(embeddings, self.device)[..., 0][:, self._pool.outputs]
 
     def __setstate__(self, state):

@@ -81,28 +81,6 @@ def check_allowed(allowed, llms, X):
     return mask
 
 
-def restrict(values, mask):
-    """Values with minus infinity for LLMs that may not be called; a mask of None allows all.
-
-    Raises
-    ------
-    ValueError
-        If none of the LLMs that the router would call on a query is left.
-    """
-    if mask is not None:
-        values = np.where(mask, values, -np.inf)
-    stuck = np.flatnonzero(np.isneginf(values).all(axis=1))
-    if stuck.size:
-        where = f"on {stuck.size} query(s), first {stuck[:5].tolist()}"
-        raise ValueError(
-            f"This router knows the performance of no LLM, or the cost of none, {where}; with "
-            "costs that were never observed only cost_weight=0 can be asked for."
-            if mask is None
-            else f"allowed leaves none of the LLMs that this router can call {where}."
-        )
-    return values
-
-
 def _as_booleans(allowed, llms):
     """The array, if it is one of booleans; None if it is not."""
     order = order_of_columns(allowed, llms, "allowed")

@@ -68,3 +68,25 @@ def expected_utility(outcomes, cost_weight):
     """
     utility = routing_utility(outcomes.performance, outcomes.cost, cost_weight)
     return np.where(np.isnan(utility), -np.inf, utility)
+
+
+def restrict(values, mask):
+    """Values with minus infinity for LLMs that may not be called; a mask of None allows all.
+
+    Raises
+    ------
+    ValueError
+        If none of the LLMs that the router would call on a query is left.
+    """
+    if mask is not None:
+        values = np.where(mask, values, -np.inf)
+    infeasible = np.flatnonzero(np.isneginf(values).all(axis=1))
+    if infeasible.size:
+        where = f"on {infeasible.size} query(s), first {infeasible[:5].tolist()}"
+        raise ValueError(
+            f"This router knows the performance of no LLM, or the cost of none, {where}; with "
+            "costs that were never observed only cost_weight=0 can be asked for."
+            if mask is None
+            else f"allowed leaves none of the LLMs that this router can call {where}."
+        )
+    return values

@@ -5,7 +5,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from skrouter._routers.base import BaseRouter
 from skrouter._routers.routing import RoutedQueries
-from skrouter._targets.predict_options import restrict
+from skrouter._targets.utility import restrict
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
 from skrouter.metrics._score import score_choices
