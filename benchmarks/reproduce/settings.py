@@ -82,6 +82,13 @@ BEST_LLM_ALONE = {
     "target_smoothing": 0.0,
     **ALWAYS_TRAINED,
 }
+# What the paper publishes, but for the joint training and the sizes, which two cores cannot afford.
+PAPER_TRAINING = RadialRouterClassifier.paper_settings(
+    encoder=RadialRouterClassifier().encoder, fine_tune_encoder=False
+) | {
+    name: getattr(RadialRouterClassifier(), name)
+    for name in ("n_layers", "hidden_dim", "learning_rate", "max_iter")
+}
 BACKBONES = {
     "RadialFormer": "radial",
     "Star-Transformer": "star",
@@ -98,6 +105,7 @@ ABLATIONS = {
         for name, backbone in BACKBONES.items()
         if backbone != "radial"
     },
+    "the paper's training (paper_settings), sizes and rate of the defaults": PAPER_TRAINING,
     "without L_qq": {"contrastive_weight": 0.0, **ALWAYS_TRAINED},
     "without L_KL (cross-entropy on the best LLM)": BEST_LLM_ALONE,
     # The intercept is divided by the temperature as well, and then hardly leaves room to learn.
