@@ -1,7 +1,11 @@
 """Fetch the official RouterBench files from the hub, and the folder that keeps them."""
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Literal
+
+from sklearn.utils import Bunch
 
 from skrouter._utils.paths import cache_folder
 from skrouter.datasets._routerbench import check_trusted, load_routerbench
@@ -13,12 +17,12 @@ REVISION = "784021482c3f320c6619ed4b3bb3b41a21424fcb"
 
 def fetch_routerbench(
     *,
-    split="0shot",
-    data_home=None,
-    download_if_missing=True,
-    revision=REVISION,
-    trusted=False,
-):
+    split: Literal["0shot", "5shot"] = "0shot",
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    revision: str = REVISION,
+    trusted: bool = False,
+) -> Bunch:
     """Fetch an official RouterBench file from the Hugging Face hub and load it.
 
     The file is downloaded once to
@@ -101,7 +105,7 @@ def fetch_routerbench(
     return load_routerbench(file, trusted=trusted)
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder in which fetched data sets are kept, creating it if needed.
 
     Parameters
@@ -128,7 +132,7 @@ def get_data_home(data_home=None):
     return folder
 
 
-def _verify_checksum(file):
+def _verify_checksum(file: Path) -> None:
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     record = file.with_name(file.name + ".sha256")

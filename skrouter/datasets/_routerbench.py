@@ -1,12 +1,21 @@
 """RouterBench (Hu et al., arXiv 2403.12031): load files in its layout."""
 
+from __future__ import annotations
+
 import ast
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEXT_COLUMNS = ("sample_id", "prompt", "eval_name")
 _COST_SUFFIX = "|total_cost"
@@ -17,7 +26,9 @@ _NO_NUMBER = ["", "NA", "NaN", "nan", "None", "null"]
 _QUERIES_PER_COST_UNIT = 1000  # the files hold dollars per query
 
 
-def load_routerbench(path, *, trusted=False):
+def load_routerbench(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, trusted: bool = False
+) -> Bunch:
     r"""Load one or several files in the layout of RouterBench.
 
     The layout has one row per query and the columns ``sample_id``, ``prompt``, ``eval_name``, one
@@ -103,20 +114,20 @@ def load_routerbench(path, *, trusted=False):
     >>> data.tasks.tolist(), data.llm_names
     (['mmlu'], ['small', 'large'])
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    if not paths:
+    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not given:
         raise ValueError("path is an empty list; pass at least one file.")
-    paths = [Path(p) for p in paths]
+    paths = [Path(p) for p in given]
     for file in paths:
         _check_file(file, trusted=trusted)
 
     pandas = _import_pandas()
     tables = []
-    llm_names = None
+    llm_names: list[str] = []
     for file in paths:
         frame = _read(file, pandas)
         names = _check_columns(frame, file)
-        if llm_names is None:
+        if not llm_names:
             llm_names = names
         elif set(names) != set(llm_names):
             raise ValueError(
@@ -145,7 +156,7 @@ def load_routerbench(path, *, trusted=False):
     )
 
 
-def _import_pandas():
+def _import_pandas() -> ModuleType:
     try:
         import pandas
     except ImportError as error:
@@ -155,7 +166,7 @@ def _import_pandas():
     return pandas
 
 
-def check_trusted(name, trusted):
+def check_trusted(name: object, trusted: bool) -> None:
     if not trusted:
         raise ValueError(
             f"{name} is a pickle, and unpickling can run any code. Pass trusted=True only if you "
@@ -163,7 +174,7 @@ def check_trusted(name, trusted):
         )
 
 
-def _check_file(file, *, trusted):
+def _check_file(file: Path, *, trusted: bool) -> None:
     if not file.name.lower().endswith(_SUFFIXES):
         raise ValueError(f"path must end in one of {', '.join(_SUFFIXES)}; got {file}.")
     if file.name.lower().endswith(".pkl"):
@@ -172,7 +183,7 @@ def _check_file(file, *, trusted):
         raise FileNotFoundError(f"path: there is no file {file}.")
 
 
-def _read(file, pandas):
+def _read(file: Path, pandas: ModuleType) -> pd.DataFrame:
     name = file.name.lower()
     if name.endswith(".parquet"):
         try:
@@ -200,11 +211,11 @@ def _read(file, pandas):
     )
 
 
-def _is_ignored(column):
+def _is_ignored(column: object) -> bool:
     return column == _ORACLE_COLUMN or str(column).endswith(_RESPONSE_SUFFIX)
 
 
-def _check_columns(frame, file):
+def _check_columns(frame: pd.DataFrame, file: Path) -> list[str]:
     """Return the LLM names in file order; raise where a column is missing or unknown."""
     columns = [column for column in frame.columns if not _is_ignored(column)]
     if len(set(columns)) < len(columns):
@@ -224,7 +235,7 @@ def _check_columns(frame, file):
     return names
 
 
-def _check_values(frame, llm_names, file):
+def _check_values(frame: pd.DataFrame, llm_names: list[str], file: Path) -> dict[str, NDArray[Any]]:
     """Return the columns as arrays: texts, then performance and cost as `llm_names` orders them."""
     if not len(frame):
         raise ValueError(f"{file} has no rows.")
@@ -251,7 +262,7 @@ def _check_values(frame, llm_names, file):
     return checked
 
 
-def _decode_prompts(prompts):
+def _decode_prompts(prompts: pd.Series) -> NDArray[np.object_]:
     queries = np.empty(len(prompts), dtype=object)
     with warnings.catch_warnings():
         # A plain text in brackets may hold a backslash that is no valid escape in a literal.
@@ -261,7 +272,7 @@ def _decode_prompts(prompts):
     return queries
 
 
-def _decode_prompt(prompt):
+def _decode_prompt(prompt: str) -> str:
     if not (prompt.startswith("[") and prompt.endswith("]")):
         return prompt
     try:
@@ -273,7 +284,7 @@ def _decode_prompt(prompt):
     return "\n".join(parts)
 
 
-def _describe(paths, performance, tasks):
+def _describe(paths: list[Path], performance: pd.DataFrame, tasks: NDArray[np.object_]) -> str:
     names, counts = np.unique(tasks.astype(str), return_counts=True)
     counted = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
     missing = int(performance.isna().any(axis=1).sum())

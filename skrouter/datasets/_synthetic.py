@@ -1,13 +1,21 @@
 """A seeded synthetic routing problem with readable queries."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skrouter.datasets._vocabulary import CLOSINGS, FRAMES, TOPICS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SIZE_NAMES = ("small", "compact", "medium", "big", "large")
 
@@ -27,6 +35,32 @@ _LOG_PRICE = (-1.1, 4.1)
 _ANSWER_WORDS = (60.0, 140.0)  # the easiest query, the hardest
 
 
+@overload
+def make_routing_problem(
+    n_queries: int = ...,
+    *,
+    n_llms: int = ...,
+    n_topics: int = ...,
+    signal: float = ...,
+    skill_spread: float = ...,
+    graded: bool = ...,
+    as_frame: bool = ...,
+    return_X_y: Literal[False] = ...,
+    random_state: int | np.random.RandomState | None = ...,
+) -> Bunch: ...
+@overload
+def make_routing_problem(
+    n_queries: int = ...,
+    *,
+    n_llms: int = ...,
+    n_topics: int = ...,
+    signal: float = ...,
+    skill_spread: float = ...,
+    graded: bool = ...,
+    as_frame: Literal[False] = ...,
+    return_X_y: Literal[True],
+    random_state: int | np.random.RandomState | None = ...,
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]: ...
 @validate_params(
     {
         "n_queries": [Interval(Integral, 1, None, closed="left")],
@@ -42,17 +76,17 @@ _ANSWER_WORDS = (60.0, 140.0)  # the easiest query, the hardest
     prefer_skip_nested_validation=True,
 )
 def make_routing_problem(
-    n_queries=1000,
+    n_queries: int = 1000,
     *,
-    n_llms=6,
-    n_topics=5,
-    signal=1.0,
-    skill_spread=1.0,
-    graded=False,
-    as_frame=False,
-    return_X_y=False,
-    random_state=None,
-):
+    n_llms: int = 6,
+    n_topics: int = 5,
+    signal: float = 1.0,
+    skill_spread: float = 1.0,
+    graded: bool = False,
+    as_frame: bool = False,
+    return_X_y: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch | tuple[NDArray[np.object_], NDArray[np.float64]]:
     r"""Make a synthetic routing problem with readable queries and a pool of made-up LLMs.
 
     Each query has a topic and a difficulty :math:`d \in [0, 1]`, and its wording shows both: the
@@ -186,6 +220,7 @@ def make_routing_problem(
 
     if return_X_y:
         return queries, np.stack([performance, cost], axis=-1)
+    matrices: dict[str, Any]
     matrices = {"performance": performance, "cost": cost, "success_probability": probability}
     if as_frame:
         matrices = {key: _to_frame(value, llm_names) for key, value in matrices.items()}
@@ -204,7 +239,12 @@ def make_routing_problem(
     )
 
 
-def _make_queries(topics, topic, difficulty, rng):
+def _make_queries(
+    topics: list[str],
+    topic: NDArray[np.integer[Any]],
+    difficulty: NDArray[np.float64],
+    rng: np.random.RandomState,
+) -> NDArray[np.object_]:
     banks = [[part.split(", ") for part in TOPICS[name]] for name in topics]
     level = np.minimum((difficulty * len(FRAMES)).astype(int), len(FRAMES) - 1)
     # One draw per slot, scaled to the length of the bank that the query uses.
@@ -218,11 +258,13 @@ def _make_queries(topics, topic, difficulty, rng):
     return queries
 
 
-def _pick(bank, draw):
+def _pick(bank: Sequence[str], draw: float) -> str:
     return bank[int(draw * len(bank))]
 
 
-def _make_pool(n_llms, topics, skill_spread, rng):
+def _make_pool(
+    n_llms: int, topics: list[str], skill_spread: float, rng: np.random.RandomState
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return names, general skill (n_llms,), and skill and ceiling (n_llms, n_topics)."""
     n_generalists = (n_llms + 1) // 2
     n_specialists = n_llms - n_generalists
@@ -236,14 +278,16 @@ def _make_pool(n_llms, topics, skill_spread, rng):
     skill[own] += _SPECIALIST_BONUS
     ceiling[own] = _SPECIALIST_CEILING
 
-    def shrink(values):
+    def shrink(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values.mean(axis=0) + skill_spread * (values - values.mean(axis=0))
 
     skill = shrink(skill) + rng.normal(scale=_SKILL_JITTER, size=(n_llms, 1))
     return _name_pool(n_generalists, own_topic, topics), shrink(general), skill, shrink(ceiling)
 
 
-def _name_pool(n_generalists, own_topic, topics):
+def _name_pool(
+    n_generalists: int, own_topic: NDArray[np.integer[Any]], topics: list[str]
+) -> list[str]:
     if n_generalists <= len(_SIZE_NAMES):
         picks = np.linspace(0, len(_SIZE_NAMES) - 1, n_generalists).round().astype(int)
         sizes = [_SIZE_NAMES[pick] for pick in picks]
@@ -256,7 +300,7 @@ def _name_pool(n_generalists, own_topic, topics):
     return [f"synthetic-{name}" for name in sizes + names]
 
 
-def _to_frame(values, llm_names):
+def _to_frame(values: NDArray[np.float64], llm_names: list[str]) -> pd.DataFrame:
     try:
         import pandas
     except ImportError as error:

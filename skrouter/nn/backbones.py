@@ -1,5 +1,6 @@
 """Networks that could stand in RadialFormer's place, to find out what its star is worth."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -32,14 +33,22 @@ class PoolTransformer(nn.Module):
     llm_embeddings : Parameter of shape (n_llms, dim)
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1):
+    def __init__(
+        self,
+        n_llms: int,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        n_outputs: int = 1,
+    ) -> None:
         super().__init__()
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
         layer = nn.TransformerEncoderLayer(dim, n_heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
+    def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
         llms = self.llm_embeddings.expand(len(relay), -1, -1)
         states = self.encoder(torch.cat([relay.unsqueeze(1), llms], dim=1))
@@ -69,17 +78,25 @@ class PairMLP(nn.Module):
     llm_embeddings : Parameter of shape (n_llms, dim)
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1):
+    def __init__(
+        self,
+        n_llms: int,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        n_outputs: int = 1,
+    ) -> None:
         super().__init__()
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
-        layers = []
+        layers: list[nn.Module] = []
         for layer in range(n_layers):
             width = dim if layer else 2 * dim
             layers += [nn.Linear(width, dim), nn.ReLU(), nn.LayerNorm(dim), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
+    def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
         shape = (len(relay), len(self.llm_embeddings), -1)
         pairs = torch.cat(
@@ -88,7 +105,7 @@ class PairMLP(nn.Module):
         return self.head(self.layers(pairs))
 
 
-BACKBONES = {
+BACKBONES: dict[str, Callable[..., RadialFormer | PoolTransformer | PairMLP]] = {
     "radial": RadialFormer,
     "star": partial(RadialFormer, ring=True),
     "transformer": PoolTransformer,

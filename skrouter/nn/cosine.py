@@ -19,13 +19,13 @@ class CosineNetwork(nn.Module):
     temperature : float
     """
 
-    def __init__(self, n_features, n_llms, dim, temperature):
+    def __init__(self, n_features: int, n_llms: int, dim: int, temperature: float) -> None:
         super().__init__()
         self.temperature = temperature
         self.projection = nn.Linear(n_features, dim)
         self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
 
-    def forward(self, embeddings):
+    def forward(self, embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and query representations.
 
         Parameters

@@ -27,11 +27,12 @@ class Edges(NamedTuple):
         Weight of each message in the mean of those that reach an LLM.
     """
 
-    index: torch.Tensor
+    # Named as torch-geometric names it; hides tuple.index, which nobody needs here.
+    index: torch.Tensor  # type: ignore[assignment]
     features: torch.Tensor
     weight: torch.Tensor
 
-    def take(self, rows):
+    def take(self, rows: torch.Tensor) -> "Edges":
         """Some of the edges."""
         return Edges(self.index[:, rows], self.features[rows], self.weight[rows])
 
@@ -51,7 +52,7 @@ class OutcomeConv(MessagePassing):
     n_edge_features : int
     """
 
-    def __init__(self, dim, n_edge_features):
+    def __init__(self, dim: int, n_edge_features: int) -> None:
         super().__init__(aggr="add")
         self.own = nn.Linear(dim, dim)
         self.message_of_query = nn.Linear(dim, dim)
@@ -92,7 +93,17 @@ class GraphNetwork(nn.Module):
         Rounds of messages.
     """
 
-    def __init__(self, n_features, llm_features, n_llms, n_edge_features, dim, n_layers):
+    llm_features: torch.Tensor | None
+
+    def __init__(
+        self,
+        n_features: int,
+        llm_features: torch.Tensor | None,
+        n_llms: int,
+        n_edge_features: int,
+        dim: int,
+        n_layers: int,
+    ) -> None:
         super().__init__()
         self.query = nn.Linear(n_features, dim)
         self.register_buffer("llm_features", llm_features)
@@ -103,7 +114,7 @@ class GraphNetwork(nn.Module):
         self.rounds = nn.ModuleList(OutcomeConv(dim, n_edge_features) for _ in range(n_layers))
         self.between = nn.ModuleList(nn.Linear(dim, dim) for _ in range(n_layers - 1))
 
-    def llm_states(self, embeddings, edges):
+    def llm_states(self, embeddings: torch.Tensor, edges: Edges) -> torch.Tensor:
         """LLM nodes after the messages along `edges`.
 
         Parameters
@@ -124,7 +135,9 @@ class GraphNetwork(nn.Module):
             llms = convolve(queries, llms, edges)
         return llms
 
-    def forward(self, embeddings, visible, asked):
+    def forward(
+        self, embeddings: torch.Tensor, visible: Edges, asked: torch.Tensor
+    ) -> torch.Tensor:
         """Predict edges.
 
         Parameters
@@ -143,7 +156,7 @@ class GraphNetwork(nn.Module):
         return (queries[asked[0]] * llms[asked[1]]).sum(dim=1) / math.sqrt(llms.shape[1])
 
 
-def hide(n_edges, rate):
+def hide(n_edges: int, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Split edges at random.
 
     Parameters

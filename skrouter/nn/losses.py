@@ -3,11 +3,18 @@
 Beyond the paper, the error of expected outcomes; and the losses of the routers to compare with.
 """
 
+from typing import Literal
+
 import torch
 from torch.nn import functional as F
 
 
-def kl_loss(logits, utility, temperature, direction):
+def kl_loss(
+    logits: torch.Tensor,
+    utility: torch.Tensor,
+    temperature: float,
+    direction: Literal["forward", "reverse"],
+) -> torch.Tensor:
     """Divergence between the router and the target distribution, per query.
 
     The target is ``q = softmax(utility / temperature)`` over the LLMs. ``"forward"`` is
@@ -39,7 +46,9 @@ def kl_loss(logits, utility, temperature, direction):
     return terms.masked_fill(hidden, 0.0).sum(dim=1)
 
 
-def outcome_loss(expected, observed, scale):
+def outcome_loss(
+    expected: torch.Tensor, observed: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
     """Half the squared error of expected outcomes, each over its scale, per query.
 
     Near its minimum this is of the size of :func:`kl_loss`, if the scale of the performance is
@@ -62,7 +71,9 @@ def outcome_loss(expected, observed, scale):
     return 0.5 * per_outcome.sum(dim=1)
 
 
-def contrastive_loss(states, clusters, temperature):
+def contrastive_loss(
+    states: torch.Tensor, clusters: torch.Tensor, temperature: float
+) -> torch.Tensor:
     """Query-query contrastive loss L_qq, per query.
 
     ``-log(e^{sim(h, h+)} / (e^{sim(h, h+)} + sum e^{sim(h, h-)}))`` with cosine similarity
@@ -92,7 +103,7 @@ def contrastive_loss(states, clusters, temperature):
     return terms.sum(dim=1) / positive.sum(dim=1).clamp(min=1)
 
 
-def best_llm_loss(logits, utility):
+def best_llm_loss(logits: torch.Tensor, utility: torch.Tensor) -> torch.Tensor:
     """Cross-entropy on the best LLM, per query.
 
     LLMs of equal, largest utility share the target equally, so that the order of the pool does
@@ -115,7 +126,13 @@ def best_llm_loss(logits, utility):
     return -(best * log_p).sum(dim=1) / best.sum(dim=1)
 
 
-def sample_llm_loss(logits, scores, n_best, n_worst, fail_at=0.5):
+def sample_llm_loss(
+    logits: torch.Tensor,
+    scores: torch.Tensor,
+    n_best: int,
+    n_worst: int,
+    fail_at: float = 0.5,
+) -> torch.Tensor:
     """Sample-LLM contrastive loss of RouterDC (arXiv 2409.19886), per query.
 
     The sum, over the `n_best` LLMs of largest score (those above 0 only), of minus the log of
@@ -146,7 +163,9 @@ def sample_llm_loss(logits, scores, n_best, n_worst, fail_at=0.5):
     return (F.softplus(against - positive) * (best > 0)).sum(dim=1)
 
 
-def draw_contrasts(clusters, n_negatives):
+def draw_contrasts(
+    clusters: torch.Tensor, n_negatives: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Draw one query of the same cluster and some of other clusters for each query of a batch.
 
     Parameters
@@ -174,7 +193,13 @@ def draw_contrasts(clusters, n_negatives):
     return positive, negatives, usable
 
 
-def sample_sample_loss(states, positive, negatives, usable, temperature):
+def sample_sample_loss(
+    states: torch.Tensor,
+    positive: torch.Tensor,
+    negatives: torch.Tensor,
+    usable: torch.Tensor,
+    temperature: float,
+) -> torch.Tensor:
     """Sample-sample contrastive loss of RouterDC (arXiv 2409.19886), per query.
 
     Minus the log of the softmax, over cosine similarities, of the positive query against the

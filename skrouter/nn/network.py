@@ -35,17 +35,22 @@ class RoutingNetwork(nn.Module):
         Mean and scale of the outcomes; 0 and 1 until set.
     """
 
+    feature_mean: torch.Tensor
+    feature_scale: torch.Tensor
+    outcome_mean: torch.Tensor
+    outcome_scale: torch.Tensor
+
     def __init__(
         self,
-        n_features,
-        n_llms,
-        dim,
-        n_layers,
-        n_heads,
-        dropout,
-        backbone="radial",
-        n_outcomes=1,
-    ):
+        n_features: int,
+        n_llms: int,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        dropout: float,
+        backbone: str = "radial",
+        n_outcomes: int = 1,
+    ) -> None:
         super().__init__()
         self.register_buffer("feature_mean", torch.zeros(n_features))
         self.register_buffer("feature_scale", torch.ones(n_features))
@@ -56,7 +61,7 @@ class RoutingNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.backbone = BACKBONES[backbone](n_llms, dim, n_layers, n_heads, dropout, n_outcomes)
 
-    def represent(self, embeddings):
+    def represent(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Query representations ``h_q``.
 
         Parameters
@@ -71,7 +76,7 @@ class RoutingNetwork(nn.Module):
             self.query_projection((embeddings - self.feature_mean) / self.feature_scale)
         )
 
-    def outcomes(self, embeddings):
+    def outcomes(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Expected outcomes alone.
 
         Parameters
@@ -84,7 +89,7 @@ class RoutingNetwork(nn.Module):
         """
         return self(embeddings)[0]
 
-    def forward(self, embeddings):
+    def forward(self, embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Expected outcomes and query representations together.
 
         Parameters
@@ -99,7 +104,7 @@ class RoutingNetwork(nn.Module):
         states = self.represent(embeddings)
         return self.outcome_mean + self.outcome_scale * self.backbone(self.dropout(states)), states
 
-    def standardize(self, mean, scale):
+    def standardize(self, mean: torch.Tensor, scale: torch.Tensor) -> None:
         """Set the statistics by which embeddings are standardised, in their own precision.
 
         Parameters
@@ -109,7 +114,7 @@ class RoutingNetwork(nn.Module):
         self.feature_mean = mean.to(self.feature_mean.device)
         self.feature_scale = scale.to(self.feature_scale.device)
 
-    def start_at_mean(self, mean):
+    def start_at_mean(self, mean: torch.Tensor) -> None:
         """Make the outcomes equal their means until training moves them away.
 
         Parameters
@@ -117,5 +122,5 @@ class RoutingNetwork(nn.Module):
         mean : tensor of shape (n_llms, n_outcomes)
         """
         self.outcome_mean.copy_(mean)
-        nn.init.zeros_(self.backbone.head[-1].weight)
-        nn.init.zeros_(self.backbone.head[-1].bias)
+        for parameter in self.backbone.head[-1].parameters():
+            nn.init.zeros_(parameter)

@@ -14,7 +14,7 @@ class _HeadwiseAttention(nn.Module):
     key and value), so weights move between the two without change.
     """
 
-    def __init__(self, dim, n_heads):
+    def __init__(self, dim: int, n_heads: int) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
@@ -23,7 +23,7 @@ class _HeadwiseAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def project(self, x, parts):
+    def project(self, x: torch.Tensor, parts: slice) -> tuple[torch.Tensor, ...]:
         """Project ``x`` to the chosen parts, a slice of (query, key, value), split in heads."""
         dim = x.shape[-1]
         rows = slice(parts.start * dim, parts.stop * dim)
@@ -31,7 +31,7 @@ class _HeadwiseAttention(nn.Module):
         shape = (*x.shape[:-1], parts.stop - parts.start, self.n_heads, dim // self.n_heads)
         return projected.reshape(shape).unbind(-3)
 
-    def merge(self, heads):
+    def merge(self, heads: torch.Tensor) -> torch.Tensor:
         """Join the heads, (..., n_heads, dim_head), and mix them: (..., dim)."""
         return self.out_proj(heads.flatten(-2))
 
@@ -64,7 +64,11 @@ class RadialLayer(nn.Module):
         ``s_(i+1)``, as in Star-Transformer (arXiv 1902.09113).
     """
 
-    def __init__(self, dim, n_heads, dropout, relay_update, ring=False):
+    relay_attention: _HeadwiseAttention | None
+
+    def __init__(
+        self, dim: int, n_heads: int, dropout: float, relay_update: bool, ring: bool = False
+    ) -> None:
         super().__init__()
         self.ring = ring
         self.satellite_attention = _HeadwiseAttention(dim, n_heads)
@@ -76,7 +80,9 @@ class RadialLayer(nn.Module):
         else:
             self.relay_attention = None
 
-    def forward(self, relay, satellites, llms):
+    def forward(
+        self, relay: torch.Tensor, satellites: torch.Tensor, llms: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update the states.
 
         Parameters
@@ -120,7 +126,7 @@ class RadialLayer(nn.Module):
         return relay, satellites
 
 
-def make_head(dim, n_outputs):
+def make_head(dim: int, n_outputs: int) -> nn.Sequential:
     """The MLP, shared by all LLMs, that turns a state into its outputs."""
     return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, n_outputs))
 
@@ -152,7 +158,16 @@ class RadialFormer(nn.Module):
         The learned ``m_i``.
     """
 
-    def __init__(self, n_llms, dim, n_layers, n_heads, dropout=0.0, n_outputs=1, ring=False):
+    def __init__(
+        self,
+        n_llms: int,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        dropout: float = 0.0,
+        n_outputs: int = 1,
+        ring: bool = False,
+    ) -> None:
         super().__init__()
         # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
         # states in every context.
@@ -163,7 +178,7 @@ class RadialFormer(nn.Module):
         )
         self.head = make_head(dim, n_outputs)
 
-    def forward(self, relay):
+    def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Score every LLM on every query.
 
         Parameters
