@@ -161,7 +161,8 @@ def test_names_of_a_frame_survive_a_target_of_both_and_a_search(log):
     assert LinearRouter().fit(X, target).classes_.tolist() == NAMES
     for part in (target[::2], target[np.arange(5)], target[np.arange(40) < 7, ...]):
         assert part.llm_names == NAMES
-    for array in (target[:, ::-1], target[..., 0], target + 1, target[3]):
+    some = np.arange(40), np.zeros(40, dtype=int)
+    for array in (target[:, ::-1], target[..., 0], target[some], target + 1, target[3]):
         assert getattr(array, "llm_names", None) is None
     search = GridSearchCV(
         LinearRouter(), {"alpha": [1.0, 2.0]}, scoring=make_routing_scorer(0.02), n_jobs=2

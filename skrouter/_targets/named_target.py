@@ -25,7 +25,9 @@ class NamedTarget(np.ndarray):
 
     def __getitem__(self, key):
         part = super().__getitem__(key)
-        rows = key[0] if isinstance(key, tuple) and key[1:] == (Ellipsis,) else key
+        rows = key
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            rows = key[0]
         if isinstance(part, NamedTarget) and part.ndim == 3 and not isinstance(rows, tuple):
             part.llm_names = self.llm_names
             return part
