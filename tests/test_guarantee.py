@@ -18,7 +18,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skrouter import GuaranteedRouter, RadialRouterClassifier, make_routing_target
 from skrouter._meta.risk_constraint import RiskConstraint
-from skrouter._meta.sequential_testing import betting_p_value, plug_in_bets
+from skrouter._utils.betting import betting_p_value, plug_in_bets
 from skrouter.baselines import BestSingleRouter, CosineClassifierRouter, KNNRouter, LinearRouter
 from skrouter.metrics import make_routing_scorer, routing_score
 

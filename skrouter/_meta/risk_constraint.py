@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import bisect
 
-from skrouter._meta.sequential_testing import betting_p_value, plug_in_bets
+from skrouter._utils.betting import betting_p_value, plug_in_bets
 
 
 class RiskConstraint(NamedTuple):
