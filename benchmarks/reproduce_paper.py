@@ -81,10 +81,13 @@ def main(arguments=None):
     encoder = SentenceEncoder(arguments.encoder, device="cpu")
     data = Data(
         X_train=encoder.fit_transform(train.queries),
-        y_train=make_routing_target(train.performance, train.cost),
+        # As plain arrays: LLMs are told apart by their column.
+        y_train=np.asarray(make_routing_target(train.performance, train.cost)),
         tasks_train=np.array(train.tasks.tolist()),
         X_test=encoder.transform(test.queries),
-        y_test=make_routing_target(test.performance[train.llm_names], test.cost[train.llm_names]),
+        y_test=np.asarray(
+            make_routing_target(test.performance[train.llm_names], test.cost[train.llm_names])
+        ),
         tasks_test=np.array(test.tasks.tolist()),
         queries_test=list(test.queries),
     )

@@ -11,14 +11,14 @@ from skrouter._routers.explanation import choose_examples
 from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.outcomes import OutcomesMixin
 from skrouter._routers.pool import Pool
-from skrouter._routers.radial_parameters import RadialParameters
+from skrouter._routers.radial_parameters import EXPERT_SETTINGS, RadialParameters
 from skrouter._targets.utility import PredictedOutcomes, expected_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 from skrouter._utils.versions import versions, warn_on_other_versions
 
 
-@with_shared_parts
+@with_shared_parts(expert_settings=EXPERT_SETTINGS)
 class RadialRouterClassifier(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -136,32 +136,7 @@ class RadialRouterClassifier(
         `fit_intercept` it cannot, and trains for `max_iter` epochs).
         It multiplies the time of `fit` by about `cv`. At most the number of queries. Folds of your
         own must hold out every query once. None trains for `max_iter` epochs.
-    expert_settings : dict, default=None
-        Settings that hardly anybody needs to change, by name; those left out have their defaults.
-        ``set_params`` and searches reach each one, as ``expert_settings__weight_decay``.
-
-        - outcome_weight : float, default 0.3. The weight :math:`\gamma` of the squared error of
-          the predicted outcomes, performance over `target_temperature`, cost over its standard
-          deviation. It makes them absolute: the divergence leaves a constant per query open, and
-          learns nothing from a query with one observed LLM. Not used with ``trade_off="fixed"``.
-        - kl_direction : {"reverse", "forward"}, default "reverse". "reverse" is
-          :math:`\mathrm{KL}(p \| q)`, "forward" :math:`\mathrm{KL}(q \| p)`. Minimising the
-          reverse one maximises, but for constants, the expected utility of what the router calls
-          plus an entropy bonus: what one wants of a router. The paper does not say which it takes.
-        - n_neighbors : int, default 20. Number of neighbours of `target_smoothing`, by cosine
-          similarity of the embeddings, the query itself included. At most the number of queries.
-          It counts rows; `sample_weight` weighs their outcomes.
-        - n_clusters : int, default 8. Number of k-means clusters of the queries' embeddings;
-          queries of the same cluster are positives of the contrastive loss, others negatives. At
-          most the number of queries.
-        - n_heads : int, default 4. Attention heads; must divide `hidden_dim`. Not used by "mlp".
-        - weight_decay : float, default 0.01. Weight decay of AdamW.
-        - encoder_learning_rate : float, default 5e-5. Largest learning rate of an encoder that is
-          trained along; lower, for it begins from good weights.
-        - max_examples : int, default 5000. At most so many training queries, drawn at random, are
-          kept as embeddings with their outcomes, for `explain` to show the most similar ones;
-          texts are not kept. A saved router is about 1.6 kB larger for each with the default
-          encoder. 0 keeps none.
+    %(expert_settings)s
     %(llm_names)s
     device : str, default="auto"
         "auto" takes CUDA if there is one, else MPS, else the CPU. Otherwise a device name: "cpu",

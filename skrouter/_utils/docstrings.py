@@ -116,32 +116,40 @@ uses_cost_ : bool
 }
 
 
-def with_shared_parts(documented: T) -> T:
+def with_shared_parts(documented=None, **parts):
     """Fill the shared parts into the docstring of a function, or of a class and its methods.
 
     Parameters
     ----------
     documented : function or class
+        Without it, a decorator is returned: ``@with_shared_parts(name="...")``.
+    **parts : str
+        Further parts, by name, for this object alone.
 
     Returns
     -------
     documented : function or class
         The same object.
     """
+    if documented is None:
+        return lambda documented: _fill_all(documented, {**PARTS, **parts})
+    return _fill_all(documented, PARTS)
+
+
+def _fill_all(documented: T, parts: dict[str, str]) -> T:
     if isinstance(documented, type):
         for member in vars(documented).values():
             member = getattr(member, "__func__", getattr(member, "fget", None) or member)
             if callable(member) and not isinstance(member, type):
-                _fill(member)
-    _fill(documented)
+                _fill(member, parts)
+    _fill(documented, parts)
     return documented
 
 
-def _fill(documented: Callable) -> None:
+def _fill(documented: Callable, parts: dict[str, str]) -> None:
+    def part(place: re.Match) -> str:
+        indent, name = place.groups()
+        return "\n".join(indent + line if line else "" for line in parts[name].splitlines())
+
     if documented.__doc__ and "%(" in documented.__doc__:
-        documented.__doc__ = _PLACE.sub(_part, documented.__doc__)
-
-
-def _part(place: re.Match) -> str:
-    indent, name = place.groups()
-    return "\n".join(indent + line if line else "" for line in PARTS[name].splitlines())
+        documented.__doc__ = _PLACE.sub(part, documented.__doc__)
