@@ -34,7 +34,7 @@ def calls(**columns):
 
 
 def with_rows(frame, *rows):
-    return pd.concat([frame, pd.DataFrame(rows)], ignore_index=True)
+    return pd.DataFrame([*frame.to_dict("records"), *rows])
 
 
 def notes(log):
@@ -298,6 +298,11 @@ def test_chats_of_the_same_messages_are_one_query():
     assert log.queries.tolist() == [CHAT]
     assert log.performance.notna().all(axis=None)
     LinearRouter(encoder=FunctionTransformer(lengths)).fit(log.queries, log.performance)
+
+
+def test_texts_are_told_apart_behind_a_nul_character():
+    log = load_log(calls(prompt=["a\0b", "a\0c", "a\0b", "a\0c", "a"]), **COLUMNS)
+    assert log.queries.tolist() == ["a\0b", "a\0c", "a"]
 
 
 def lengths(texts):

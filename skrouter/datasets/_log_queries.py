@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skrouter._inputs.chat import check_chat, is_chat
-from skrouter.datasets._log_source import import_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +50,6 @@ def read_queries(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If a chat lacks something.
     """
-    pandas = import_pandas()
     values = column.to_numpy(dtype=object)
     missing = column.isna().to_numpy()
     textual = np.fromiter((isinstance(value, str) for value in values), bool, len(values))
@@ -65,15 +63,25 @@ def read_queries(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
         if written not in as_written:
             as_written[written] = _add_chat(values[row], f"row {row} of column {name!r}", chats)
         keys[row] = as_written[written]
-    codes, uniques = pandas.factorize(keys)
+    codes, uniques = _number(keys)
     found = [_read_text(text, name, chats) for text in uniques]
     # Written differently, two texts can be one chat.
-    again, uniques = pandas.factorize(np.array(found, dtype=object))
+    again, uniques = _number(found)
     codes = np.where(codes < 0, -1, again[codes]) if len(again) else codes
     queries = np.empty(len(uniques), dtype=object)
     for position, key in enumerate(uniques):
         queries[position] = chats.get(key, key)
     return codes, queries
+
+
+def _number(keys: Iterable[str | None]) -> tuple[np.ndarray, list[str]]:
+    """The position of each key among the distinct ones, -1 for None, and these in their order.
+
+    Before version 3 pandas.factorize takes texts for one that are equal up to a NUL character.
+    """
+    positions: dict[str, int] = {}
+    codes = [-1 if key is None else positions.setdefault(key, len(positions)) for key in keys]
+    return np.array(codes, dtype=np.intp), list(positions)
 
 
 def _read_text(text: str, name: str, chats: dict[str, Any]) -> str | None:
