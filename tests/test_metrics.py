@@ -332,7 +332,7 @@ def test_oracle_refuses_queries_without_outcomes():
 # paired_bootstrap
 
 
-@pytest.mark.parametrize("method", ["BCa", "percentile"])
+@pytest.mark.parametrize("method", ["gaffke", "BCa", "percentile"])
 def test_bootstrap_of_many_normal_differences_is_the_normal_interval(method):
     rng = np.random.default_rng(0)
     shared = rng.normal(scale=10, size=2000)  # cancels: without pairing the interval is 10 x wider
@@ -340,10 +340,14 @@ def test_bootstrap_of_many_normal_differences_is_the_normal_interval(method):
     result = paired_bootstrap(
         shared + difference, shared, method=method, random_state=0, n_resamples=4000
     )
+    # The range of the shared part is what Gaffke's bound allows an unseen difference to be.
+    if method == "gaffke":
+        assert result.max_difference == pytest.approx(np.ptp([shared + difference, shared]))
+        result = paired_bootstrap(difference, np.zeros(2000), random_state=0, n_resamples=4000)
     half = 1.96 * difference.std() / np.sqrt(2000)
     assert result.difference == pytest.approx(difference.mean())
-    assert result.low == pytest.approx(difference.mean() - half, abs=0.004)
-    assert result.high == pytest.approx(difference.mean() + half, abs=0.004)
+    assert result.low == pytest.approx(difference.mean() - half, abs=0.005)
+    assert result.high == pytest.approx(difference.mean() + half, abs=0.005)
     assert result.n_queries == 2000
 
 
@@ -374,15 +378,17 @@ def test_bootstrap_is_antisymmetric_in_its_routers():
 def test_bootstrap_of_differences_that_do_not_vary(method, shift):
     utility = np.array([1.0, 0.0, 0.5, nan])
     result = paired_bootstrap(utility + shift, utility, method=method)
-    assert result == PairedDifference(shift, shift, shift, 3)
+    assert result == PairedDifference(shift, shift, shift, 3, None)
 
 
 def test_bootstrap_of_one_disagreement_is_finite():
     a, b = np.ones(100), np.ones(100)
     b[7] = 0
-    result = paired_bootstrap(a, b, random_state=0)
+    result = paired_bootstrap(a, b, method="BCa", random_state=0)
     assert result.difference == pytest.approx(0.01)
     assert 0 <= result.low <= 0.01 <= result.high < 0.1
+    # The opposite could have happened as well, and did not by chance.
+    assert -0.05 < paired_bootstrap(a, b, random_state=0).low < 0
 
 
 def test_bootstrap_leaves_out_queries_without_both_outcomes():
@@ -398,9 +404,10 @@ def test_bootstrap_leaves_out_queries_without_both_outcomes():
 def test_bootstrap_over_groups_is_about_the_macro_mean():
     a = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
     groups = ["x", "x", "x", "x", "y", "y"]
-    result = paired_bootstrap(a, np.zeros(6), groups=groups, random_state=0)
-    assert result.difference == pytest.approx((0.75 + 0.5) / 2)
-    assert 0 <= result.low < result.difference < result.high <= 1
+    for method in ("gaffke", "BCa"):
+        result = paired_bootstrap(a, np.zeros(6), groups=groups, random_state=0, method=method)
+        assert result.difference == pytest.approx((0.75 + 0.5) / 2)
+        assert -1 <= result.low < result.difference < result.high <= 1
     one = paired_bootstrap(a, np.zeros(6), groups=["x"] * 6, random_state=0)
     assert one == paired_bootstrap(a, np.zeros(6), random_state=0)
 
@@ -408,8 +415,12 @@ def test_bootstrap_over_groups_is_about_the_macro_mean():
 def test_bootstrap_resamples_within_groups():
     # nothing varies within a group, a lot between them
     a = np.repeat([0.0, 1.0], 10)
-    result = paired_bootstrap(a, np.zeros(20), groups=np.repeat(["x", "y"], 10))
+    groups = np.repeat(["x", "y"], 10)
+    result = paired_bootstrap(a, np.zeros(20), groups=groups, method="BCa")
     assert result == PairedDifference(0.5, 0.5, 0.5, 20)
+    apart = paired_bootstrap(a, np.zeros(20), groups=groups, random_state=0)
+    together = paired_bootstrap(a, np.zeros(20), random_state=0)
+    assert apart.high < together.high  # the lower ends are the same query that did not happen
 
 
 def test_bootstrap_is_seeded_and_leaves_the_global_state_alone():
@@ -438,7 +449,7 @@ def test_more_confidence_is_a_wider_interval():
         (([1], [2]), {}, "1 query with both outcomes; at least 2"),
         (([1, nan], [2, 3]), {}, "1 query with both outcomes"),
         (([1, 2, 3], [2, 3, 5]), {"groups": ["a", "a", "b"]}, "in group 'b'; at least 2"),
-        (([1, 2], [2, 4]), {"method": "basic"}, "method must be 'BCa' or 'percentile'"),
+        (([1, 2], [2, 4]), {"method": "basic"}, "'BCa' or 'percentile', got 'basic'"),
         (([1, 2], [2, 4]), {"confidence_level": 95}, "confidence_level must be in \\(0, 1\\)"),
         (([1, 2], [2, 4]), {"n_resamples": 0}, "n_resamples must be an integer >= 2"),
     ],

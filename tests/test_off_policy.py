@@ -7,6 +7,8 @@ import pytest
 from skrouter import make_logged_target
 from skrouter.baselines import LinearRouter
 from skrouter.metrics import off_policy_value, routing_score
+from skrouter.metrics._off_policy import _bounded_sample
+from skrouter.metrics._off_policy_log import read_calls
 
 NAMES = np.array(["a", "b", "c"])
 COST_WEIGHT = 0.05
@@ -58,7 +60,7 @@ def estimates(world, method, model=None, change=None, n_logs=200):
             llm_names=NAMES,
             method=method,
             n_resamples=2,
-            bootstrap_method="percentile",
+            min_propensity=0.1,
             random_state=0,
         )
         values.append(value[:3])
@@ -116,7 +118,7 @@ def test_with_wrong_propensities_only_a_right_model_helps(world):
 
 
 @pytest.mark.parametrize("method", ["ips", "snips", "dr"])
-@pytest.mark.parametrize("bootstrap_method", ["BCa", "percentile"])
+@pytest.mark.parametrize("bootstrap_method", ["gaffke", "BCa", "percentile"])
 def test_the_interval_covers(world, method, bootstrap_method):
     # The queries are drawn, too: an interval over queries must cover the value over all of them.
     rng = np.random.default_rng(2)
@@ -146,6 +148,91 @@ def test_the_interval_covers(world, method, bootstrap_method):
     assert covered >= 88
 
 
+def rare_agreement(n_queries, seed):
+    """Logs with few calls of the LLM that is judged, right on 85 % of the queries."""
+    rng = np.random.default_rng(seed)
+    called = np.where(rng.random(n_queries) < 0.05, "b", "a")
+    chance, propensity = np.where(called == "b", [[0.85], [0.05]], [[0.6], [0.95]])
+    performance = (rng.random(n_queries) < chance).astype(float)
+    return {"logged_llms": called, "performance": performance, "propensity": propensity}
+
+
+@pytest.mark.parametrize("method", ["ips", "snips", "dr"])
+def test_the_interval_covers_where_few_calls_agree(method):
+    held, resampled = [], []
+    for seed in range(60):
+        log = rare_agreement(100, seed)
+        if not (log["logged_llms"] == "b").any():
+            continue
+        settings = {"llm_names": ["a", "b"], "method": method, "n_resamples": 499}
+        if method == "dr":
+            settings["predicted"] = np.tile([0.6, 0.9], (100, 1))
+        settings |= log | {"llms": ["b"] * 100, "random_state": seed}
+        value = off_policy_value(**settings, min_propensity=0.05)
+        held.append(value.low <= 0.85 <= value.high)
+        with pytest.warns(UserWarning, match="the interval is too narrow; take bootstrap_method="):
+            value = off_policy_value(**settings, bootstrap_method="percentile")
+        resampled.append(value.low <= 0.85 <= value.high)
+    assert np.mean(held) >= 0.9
+    if method != "ips":
+        assert np.mean(resampled) < 0.7
+
+
+def test_what_the_interval_rests_on_is_said():
+    log = rare_agreement(100, 0) | {"llms": ["b"] * 100, "method": "snips", "random_state": 0}
+    with pytest.warns(UserWarning, match="no weight is above 20, which is a guess; give min_prop"):
+        guess = off_policy_value(**log)
+    known = off_policy_value(**log, min_propensity=0.04)
+    assert (guess.max_weight, known.max_weight) == (pytest.approx(20), pytest.approx(25))
+    assert known.high - known.low > guess.high - guess.low
+
+
+def test_weights_that_were_not_seen_are_guessed_from_what_is_left():
+    """The logger called "a" nearly always: had it called another LLM, the weight would be large."""
+    log = {"performance": [1.0] * 300, "propensity": [0.98] + [0.5] * 299}
+    log |= {"logged_llms": ["a"] + ["b"] * 299, "llm_names": ["a", "b", "c"]}
+    value = off_policy_value(["b"] * 300, **log, method="snips", random_state=0)
+    assert value.max_weight == pytest.approx(2 / 0.02)
+
+
+def test_where_no_other_call_was_possible_is_said():
+    log = {"logged_llms": ["a"] * 100 + ["b"] * 100, "performance": [1.0] * 200}
+    log["propensity"] = [1.0] * 50 + [0.5] * 150
+    with pytest.warns(UserWarning, match=r"propensity is 1 on 25.0% of the queries although"):
+        value = off_policy_value(["b"] * 200, **log, method="snips", random_state=0)
+    assert value.max_weight == 2.0
+
+
+def test_a_heavy_tail_of_costs_is_said():
+    rng = np.random.default_rng(0)
+    log = {"logged_llms": ["a"] * 200, "performance": np.ones(200), "propensity": 1.0}
+    log |= {"cost": rng.lognormal(0, 3, 200), "cost_weight": 0.1, "method": "ips"}
+    with pytest.warns(UserWarning, match="Some costs lie so far .* Give max_query_cost"):
+        seen = off_policy_value(["a"] * 200, **log, random_state=0)
+    known = off_policy_value(["a"] * 200, **log, max_query_cost=5e4, random_state=0)
+    assert known.low < seen.low and known.high == pytest.approx(seen.high, abs=0.01)
+
+
+@pytest.mark.parametrize("method", ["ips", "dr"])
+def test_no_query_contributes_more_than_the_one_that_is_added(method):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        n, pure = 400, rng.random() < 0.5
+        shares = np.eye(3)[rng.integers(3, size=n)] if pure else rng.dirichlet([0.3] * 3, size=n)
+        propensity = rng.uniform(0.1, 0.2, size=n)
+        model = rng.choice([0.05, 0.3, 0.98], size=(n, 3))
+        performance = rng.integers(2, size=n).astype(float)
+        log = {"performance": performance, "cost": None, "propensity": propensity}
+        log |= {"predicted": model if method == "dr" else None, "cost_weight": 0.0}
+        calls = read_calls(shares, rng.integers(3, size=n), **log, names=np.arange(3))
+        most = calls.largest_weight(0.1)
+        sample, unseen = _bounded_sample(calls, 0.0, method, most, (0.0, 1.0))
+        assert unseen.low <= sample[:, 0].min() and sample[:, 0].max() <= unseen.high
+        assert calls.weight.max() <= most
+        # And not by far: such a query could come.
+        assert np.ptp(sample[:, 0]) > 0.4 * (unseen.high - unseen.low)
+
+
 def test_by_hand():
     value = off_policy_value(
         ["a", "b", "b", "a"],
@@ -155,6 +242,7 @@ def test_by_hand():
         propensity=[0.5, 0.25, 0.5, 0.75],
         cost_weight=0.1,
         method="snips",
+        min_propensity=0.25,
         random_state=0,
     )
     assert value.performance == pytest.approx((2 * 1.0 + 4 * 0.5) / 6)
@@ -163,6 +251,7 @@ def test_by_hand():
     assert value.n_agreeing == 2
     assert value.effective_sample_size == pytest.approx(36 / 20)
     assert value.mean_weight == pytest.approx(6 / 4)
+    assert value.max_weight == 4.0
 
 
 def test_doubly_robust_by_hand():
@@ -172,6 +261,7 @@ def test_doubly_robust_by_hand():
         performance=[1.0, 0.0],
         propensity=0.5,
         predicted=[[0.2, 0.6], [0.1, 0.7]],
+        min_propensity=0.5,
     )
     first = 0.5 * 0.2 + 0.5 * 0.6 + 1.0 * (1.0 - 0.6)
     assert value.performance == value.utility == pytest.approx((first + 0.7) / 2)
@@ -222,6 +312,7 @@ def test_a_router_that_predicts_outcomes_is_a_model(world):
 
 def test_data_frames_are_read_by_name():
     log = {"performance": [1.0, 0.0, 1.0], "propensity": 0.5, "llm_names": ["a", "b"]}
+    log["min_propensity"] = 0.5
     llms, logged = pd.Series(["a", "b", "b"]), pd.Series(["a", "b", "a"])
     predicted = pd.DataFrame({"b": [0.1, 0.2, 0.3], "a": [0.9, 0.8, 0.7]})
     by_frame = off_policy_value(llms, logged, predicted=predicted, **log, random_state=0)
@@ -233,29 +324,33 @@ def test_data_frames_are_read_by_name():
     np.testing.assert_equal(by_index._asdict(), by_array._asdict())
 
 
-def test_where_nothing_varies_the_interval_is_a_point():
-    value = off_policy_value(
-        ["a"] * 4, ["a"] * 4, performance=[0.3] * 4, propensity=1.0, method="snips"
-    )
-    assert value.low == value.high == value.utility == pytest.approx(0.3)
-    one = off_policy_value(
-        ["a", "a"], ["a", "b"], performance=[0.3, 0.3], propensity=0.5, method="snips"
-    )
-    assert one.low == one.high == pytest.approx(0.3)
+def test_where_nothing_varies_something_else_may_come():
+    log = {"performance": [0.3] * 60, "propensity": 1.0, "method": "snips"}
+    resampled = off_policy_value(["a"] * 60, ["a"] * 60, **log, bootstrap_method="BCa")
+    assert resampled.low == resampled.high == resampled.utility == pytest.approx(0.3)
+    assert resampled.max_weight is None
+    value = off_policy_value(["a"] * 60, ["a"] * 60, **log, random_state=0)
+    assert value.low < 0.29 < value.utility < 0.31 < value.high
+    assert value.max_weight == 1.0
 
 
 def test_an_interval_that_is_not_defined_is_no_nan():
     # With a single call that agrees, both of two resamples are on one side of the estimate.
     llms, logged = ["a"] * 20, ["a"] + ["b"] * 19
-    log = {"performance": [1.0] * 20, "propensity": 1.0, "method": "ips", "n_resamples": 2}
-    with pytest.raises(ValueError, match="BCa interval is not defined"):
-        off_policy_value(llms, logged, **log, random_state=2)
+    log = {"performance": [1.0] * 20, "propensity": 0.9, "method": "ips", "n_resamples": 2}
+    with (
+        pytest.raises(ValueError, match="BCa interval is not defined"),
+        pytest.warns(UserWarning, match="effective_sample_size is 1.0, below 50: the interval is"),
+    ):
+        off_policy_value(llms, logged, **log, bootstrap_method="BCa", random_state=2)
+    value = off_policy_value(llms, logged, **log | {"n_resamples": 999}, min_propensity=0.1)
+    assert 0 <= value.low < value.utility < value.high
 
 
 def test_seeds():
     rng = np.random.default_rng(0)
-    log = {"performance": rng.random(50), "propensity": 0.9, "method": "ips", "n_resamples": 99}
-    llms = ["a"] * 50
+    log = {"performance": rng.random(60), "propensity": 0.9, "method": "ips", "n_resamples": 99}
+    llms = ["a"] * 60
     before = np.random.get_state()[1].copy()
     first, again, other = (off_policy_value(llms, llms, **log, random_state=s) for s in (0, 0, 1))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
@@ -264,13 +359,13 @@ def test_seeds():
 
 
 def test_an_llm_that_was_never_logged_is_warned_of():
-    log = {"performance": [1.0, 1.0, 0.0], "propensity": 0.5}
+    log = {"performance": [1.0, 1.0, 0.0], "propensity": 0.5, "min_propensity": 0.5}
     with pytest.warns(UserWarning, match=r"calls \['c'\] in a share of 33.3%"):
         off_policy_value(["a", "b", "c"], ["a", "b", "a"], **log, llm_names=NAMES, method="ips")
 
 
 GOOD = {
-    "llms": ["a", "b", "a"],
+    "llms": ["a", "b", "b"],
     "logged_llms": ["a", "b", "b"],
     "performance": [1.0, 0.0, 1.0],
     "propensity": [0.5, 0.5, 0.2],
@@ -309,7 +404,18 @@ TABLE = np.zeros((3, 2))
         ({"predicted": TABLE}, "predicted was given, but method='ips' has no use for it"),
         ({"confidence_level": 95}, r"confidence_level must be in \(0, 1\)"),
         ({"n_resamples": 0}, "n_resamples must be an integer >= 2"),
-        ({"bootstrap_method": "basic"}, "bootstrap_method must be 'BCa' or 'percentile'"),
+        ({"bootstrap_method": "basic"}, "bootstrap_method must be 'gaffke', 'BCa' or 'percen"),
+        (
+            {"min_propensity": 0.3},
+            "min_propensity=0.3 is no lower bound: propensity holds 0.2 where",
+        ),
+        ({"min_propensity": 0.0}, r"min_propensity must be in \(0, 1\], got 0.0"),
+        ({"min_propensity": "x"}, r"min_propensity must be in \(0, 1\], got 'x'"),
+        ({"max_query_cost": 5.0}, "max_query_cost=5.0 was given, but no cost"),
+        ({"cost": [1.0, 2.0, 3.0], "max_query_cost": 2.5}, "max_query_cost=2.5 is no upper bound"),
+        ({"cost": [1.0, 2.0, 3.0], "max_query_cost": -1}, "max_query_cost must be a finite number"),
+        ({"min_propensity": 0.1, "bootstrap_method": "BCa"}, "min_propensity=0.1 was given, but"),
+        ({"max_query_cost": 1.0, "bootstrap_method": "BCa"}, "max_query_cost=1.0 was given, but"),
     ],
 )
 def test_bad_input_is_refused(change, message):

@@ -229,7 +229,7 @@ def test_the_verdict_where_there_is_nothing_to_route_by(problem):
     X, performance, cost, tasks = problem
     order = np.random.default_rng(0).permutation(len(X))
     noise = X, performance[order], cost[order], tasks
-    router = KNNRouter(5, llm_names=NAMES).fit(X[TRAIN], noise[1][TRAIN], noise[2][TRAIN])
+    router = KNNRouter(1, llm_names=NAMES).fit(X[TRAIN], noise[1][TRAIN], noise[2][TRAIN])
     report = on_test(router, noise, tasks=tasks[TEST], **training(noise, tasks=True))
     assert report.routing_pays is False
     assert report.verdict.startswith(
@@ -277,7 +277,7 @@ def test_a_table_of_tasks_is_not_beaten_by_telling_tasks_apart(problem):
 
 
 def test_few_queries_that_differ_decide_nothing():
-    """Six small gains make an interval above 0; one lost answer would undo them."""
+    """Six small gains, and no loss: one lost answer, which may well come, would undo them."""
     rng = np.random.default_rng(0)
     X = np.zeros((300, 1))
     X[:6] = 1
@@ -287,9 +287,11 @@ def test_few_queries_that_differ_decide_nothing():
     router = LinearRouter(alpha=1e-6, llm_names=["dear", "cheap"]).fit(X, performance, cost)
     report = routing_report(router, X, performance, cost=cost, **FAST)
     assert report.llms["cheap"].n_calls == 6
-    assert report.differences["best single LLM"].low > 0
+    against = report.differences["best single LLM"]
+    assert against.low < 0 < against.difference
     assert not report.routing_pays
-    assert "calls another LLM on 6 queries only, and one bad answer more" in report.verdict
+    resampled = paired_bootstrap([0.08] * 6 + [0.0] * 294, [0.0] * 300, method="BCa", **FAST)
+    assert resampled.low > 0  # what happened does not tell
 
 
 def test_a_router_that_calls_one_llm_does_not_route(problem):
@@ -307,18 +309,18 @@ def test_a_router_that_calls_one_llm_does_not_route(problem):
 
 
 @pytest.mark.parametrize(
-    ("single", "table", "knn", "sure", "pays", "sentences"),
+    ("single", "table", "knn", "pays", "sentences"),
     [
-        (1, 1, 1, (True, True), True, ["beats always", "It also beats the best LLM per task"]),
-        (1, 1, 0, (True, False), True, ["beats always", "per task is open", "kNN", "as good"]),
-        (1, 0, -1, (True, False), True, ["It does not beat the best LLM per task", "is better"]),
-        (1, -1, 1, (True, False), True, ["beats always", "It is worse than the best LLM per task"]),
+        (1, 1, 1, True, ["beats always", "It also beats the best LLM per task"]),
+        (1, 1, 0, True, ["beats always", "It also beats the best LLM per task", "kNN", "as good"]),
+        (1, 0, -1, True, ["It does not beat the best LLM per task", "is better"]),
+        (1, -1, 1, True, ["beats always", "It is worse than the best LLM per task"]),
         # No second claim without the first, however large the difference.
-        (0, 1, 0, (False, True), False, ["does not beat always", "per task is worse still"]),
-        (-1, nan, nan, (False, False), False, ["does not beat always calling LLM 0: it is worse"]),
+        (0, 1, 0, False, ["does not beat always", "per task is worse still"]),
+        (-1, nan, nan, False, ["does not beat always calling LLM 0: it is worse"]),
     ],
 )
-def test_what_the_sentences_say(single, table, knn, sure, pays, sentences):
+def test_what_the_sentences_say(single, table, knn, pays, sentences):
     def interval(place):
         return PairedDifference(place * 0.1, place * 0.1 - 0.05, place * 0.1 + 0.05, 100)
 
@@ -327,8 +329,6 @@ def test_what_the_sentences_say(single, table, knn, sure, pays, sentences):
         single=0,
         called=[0, 1],
         differences=dict(zip(names, map(interval, (single, table, knn)), strict=True)),
-        sure=dict(zip(names, sure, strict=False)),
-        n_other=20,
         better_in_hindsight=None,
     )
     assert got is pays

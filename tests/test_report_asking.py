@@ -19,6 +19,7 @@ from skrouter.baselines import (
 )
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import routing_score
+from skrouter.report._realized_outcomes import compare
 from skrouter.report._router_adapter import RouterAdapter
 from skrouter.report._verdict import worst_loss
 
@@ -187,18 +188,18 @@ def test_a_cascade_loses_what_it_pays_for_all_calls(monkeypatch):
     )
     router.fit(X, performance, cost)
     assert set(router.predict(X)) == set(NAMES)
-    added = []
+    allowed = []
 
-    def survives(ours, theirs, most, **settings):
-        added.append((most, (theirs - ours).max()))
-        return True
+    def recorded(ours, theirs, most, **settings):
+        allowed.append((most, (theirs - ours).max()))
+        return compare(ours, theirs, most, **settings)
 
     module = sys.modules["skrouter.report._routing_report"]
-    monkeypatch.setattr(module, "robust_to_one_adverse_query", survives)
+    monkeypatch.setattr(module, "compare", recorded)
     hard_only = {"X_train": X[hard], "y_train": performance[hard], "cost_train": cost}
     report = routing_report(router, X, performance, cost=cost, router_cost=1.0, **hard_only, **FAST)
-    assert report.best_single_llm == "large" and report.routing_pays
-    ((most, lost),) = added
+    assert report.best_single_llm == "large"
+    most, lost = allowed[0]
     # "small" for nothing, 0.02 x 10, and the router itself, 0.02 x 1. Alone "small" loses 0.05.
     assert most == pytest.approx(lost) == pytest.approx(0.22)
 

@@ -1,15 +1,24 @@
 """An interval for the difference between two routers."""
 
-from numbers import Integral, Real
+import warnings
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-# Numbers held at once while resampling: 80 MB, whatever the number of queries.
-_NUMBERS_AT_ONCE = 10_000_000
+from skrouter._utils.betting import betting_interval
+from skrouter.metrics._intervals import (
+    UnseenQuery,
+    bootstrap_interval,
+    check_resampling,
+    gaffke_interval,
+    heavy_tail,
+    macro_mean,
+)
+
+_METHODS = ("gaffke", "betting", "BCa", "percentile")
 
 
 class PairedDifference(NamedTuple):
@@ -23,12 +32,16 @@ class PairedDifference(NamedTuple):
         The ends of the confidence interval.
     n_queries : int
         Number of queries on which both have an observed outcome.
+    max_difference : float or None, default=None
+        The interval holds if the two differ by no more than this on any query, these and others.
+        None for the methods "BCa" and "percentile", which assume that the sample is large.
     """
 
     difference: float
     low: float
     high: float
     n_queries: int
+    max_difference: float | None = None
 
 
 def paired_bootstrap(
@@ -36,15 +49,16 @@ def paired_bootstrap(
     utility_b,
     *,
     groups=None,
+    max_difference=None,
     confidence_level=0.95,
     n_resamples=9999,
-    method="BCa",
+    method="gaffke",
     random_state=None,
 ):
-    """Bootstrap interval for the mean difference of two routers over the same queries.
+    r"""Interval for the mean difference of two routers over the same queries.
 
-    Resampling is done by :func:`scipy.stats.bootstrap` on the differences per query: most of the
-    spread of outcomes is shared by both routers and cancels.
+    It is made of the differences per query: most of the spread of outcomes is shared by both
+    routers and cancels.
 
     Parameters
     ----------
@@ -54,33 +68,63 @@ def paired_bootstrap(
     groups : array-like of shape (n_queries,), default=None
         Task of each query. With it the difference is the mean over tasks (macro), and queries
         are resampled within their task. None is the mean over queries (micro).
+    max_difference : float, default=None
+        The most that the two can differ by on one query, either way, in units of the utility. For
+        performance in [0, 1] it is 1; for utility ``1 + cost_weight * max_query_cost``, see
+        :func:`~skrouter.largest_query_cost`; for cost the `max_query_cost` alone. None takes the
+        range of all utilities given, as performance mostly shows its range. Give it for costs, of
+        which the largest are rare. "betting", which proves, needs it; the methods of the
+        bootstrap have no use for it.
     confidence_level : float, default=0.95
         Coverage of the interval, in (0, 1).
     n_resamples : int, default=9999
-        Number of resamples, as in scipy.
-    method : {"BCa", "percentile"}, default="BCa"
-        "BCa" corrects for bias and skewness; the differences of routers that mostly agree are
-        very skewed.
+        Number of resamples. Not used by "betting".
+    method : {"gaffke", "betting", "BCa", "percentile"}, default="gaffke"
+        - "gaffke": Gaffke's bound [1]_, a Bayesian bootstrap with one more query, on which the
+          difference is as large as it can be. It allows for what is possible but was not seen,
+          for a few per cent of width more than the bootstrap where that holds.
+        - "betting": the interval of Waudby-Smith and Ramdas [2]_. It is proved to cover at least
+          as often as it says, and some 40 % wider. Not with `groups`.
+        - "BCa", "percentile": :func:`scipy.stats.bootstrap`. They cover far less than they say
+          where few queries differ, or a rare one differs much.
     random_state : int, RandomState instance or None, default=None
-        Seed of the resampling.
+        Seed of the resampling; for "betting" of the order of the queries.
 
     Returns
     -------
     result : PairedDifference
-        A named tuple ``(difference, low, high, n_queries)``. Where the differences do not vary,
-        most often because both routers always chose the same, every resample is the same, and
-        both ends are the difference itself.
+        A named tuple ``(difference, low, high, n_queries, max_difference)``. With "BCa" and
+        "percentile", where the differences do not vary, both ends are the difference itself.
 
     Raises
     ------
     ValueError
-        If lengths differ, a parameter is not as described, values are infinite, or there are
-        fewer than two queries (per group) with both outcomes.
+        If lengths differ, a parameter is not as described, values are infinite, there are fewer
+        than two queries (per group) with both outcomes, or `max_difference` is exceeded.
+
+    Warns
+    -----
+    UserWarning
+        If `max_difference` is not given, and the utilities have so heavy a tail that what was seen
+        does not bound them, as some costs do.
 
     Notes
     -----
     The interval tells how much the difference would vary with other queries of the same kind.
-    It does not contain what varies with other training data or seeds.
+    It does not contain what varies with other training data or seeds. How often each method covers
+    in small and skewed samples is on the page :doc:`/user_guide/coverage`.
+
+    That Gaffke's bound covers for all distributions and sample sizes is a conjecture, which no
+    simulation has contradicted; for differences of two values it is the exact limit of Clopper
+    and Pearson. It rests on `max_difference`: nothing can be said of a mean to which one
+    unheard-of query may add any sum.
+
+    References
+    ----------
+    .. [1] E. Learned-Miller, P. S. Thomas, "A new confidence interval for the mean of a bounded
+       random variable", 2020, arXiv:1905.06208.
+    .. [2] I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting",
+       Journal of the Royal Statistical Society B 86(1), 2024, arXiv:2010.09686.
 
     Examples
     --------
@@ -88,50 +132,72 @@ def paired_bootstrap(
     >>> result = paired_bootstrap([1, 1, 0, 1, 1], [0, 1, 0, 0, 1], random_state=0)
     >>> round(result.difference, 3)
     0.4
-    >>> paired_bootstrap([1, 0, 1], [1, 0, 1])
-    PairedDifference(difference=0.0, low=0.0, high=0.0, n_queries=3)
+
+    Two routers that did the same on 50 queries may still differ on others:
+
+    >>> same = paired_bootstrap([1, 0] * 25, [1, 0] * 25, max_difference=1.0, random_state=0)
+    >>> round(same.low, 2), round(same.high, 2)
+    (-0.07, 0.07)
     """
-    check_resampling(confidence_level, n_resamples, method, "method")
-    samples = _differences(utility_a, utility_b, groups)
-    low, high = mean_interval(samples, confidence_level, n_resamples, method, random_state)
-    difference = float(_macro_mean(*samples))
-    return PairedDifference(difference, low, high, sum(map(len, samples)))
+    check_resampling(confidence_level, n_resamples, method, "method", _METHODS)
+    samples, utilities = _differences(utility_a, utility_b, groups)
+    if method in ("BCa", "percentile"):
+        if max_difference is not None:
+            raise ValueError(
+                f"max_difference={max_difference!r} was given, but method={method!r} has no use "
+                "for it; leave it out, or take method='gaffke'."
+            )
+        ends = bootstrap_interval(samples, confidence_level, n_resamples, method, random_state)
+    else:
+        max_difference = _check_bound(max_difference, samples, utilities, method)
+        if method == "gaffke":
+            pairs = [np.stack([sample, np.ones(len(sample))], axis=1) for sample in samples]
+            unseen = UnseenQuery(-max_difference, max_difference)
+            ends = gaffke_interval(pairs, unseen, confidence_level, n_resamples, random_state)
+        else:
+            if groups is not None:
+                raise ValueError("groups was given, but method='betting' is for the mean over all.")
+            in_random_order = check_random_state(random_state).permutation(samples[0])
+            ends = betting_interval(
+                in_random_order, -max_difference, max_difference, confidence_level
+            )
+    difference = float(macro_mean(*samples))
+    return PairedDifference(difference, *ends, sum(map(len, samples)), max_difference)
 
 
-def check_resampling(confidence_level, n_resamples, method, method_name):
-    """Raise unless the parameters of a bootstrap interval are usable."""
-    if method not in ("BCa", "percentile"):
-        raise ValueError(f"{method_name} must be 'BCa' or 'percentile', got {method!r}.")
-    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
-    if not isinstance(n_resamples, Integral) or n_resamples < 2:
-        raise ValueError(f"n_resamples must be an integer >= 2, got {n_resamples!r}.")
-
-
-def mean_interval(samples, confidence_level, n_resamples, method, random_state):
-    """Ends of the bootstrap interval for the mean of the means of `samples`.
-
-    Where no sample varies, by more than rounding, every resample is the same, and both ends are
-    the mean itself.
-    """
-    if all(np.ptp(sample) <= 1e-12 * np.abs(sample).max() for sample in samples):
-        mean = float(_macro_mean(*samples))
-        return mean, mean
-    interval = bootstrap(
-        samples,
-        _macro_mean,
-        n_resamples=n_resamples,
-        batch=max(1, _NUMBERS_AT_ONCE // sum(map(len, samples))),
-        vectorized=True,
-        confidence_level=confidence_level,
-        method=method,
-        random_state=check_random_state(random_state),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+def _check_bound(max_difference, samples, utilities, method):
+    """The bound that is assumed."""
+    largest = max(float(np.abs(sample).max()) for sample in samples)
+    if max_difference is None:
+        if method == "betting":
+            raise ValueError(
+                "max_difference is missing: method='betting' proves what it says from a known "
+                "bound, such as 1 for performance in [0, 1]."
+            )
+        bound = max(float(np.ptp(utilities)), largest)
+        index = heavy_tail(utilities)
+        if index is not None:
+            warnings.warn(
+                f"Some utilities lie so far beyond the others (tail index {index:.2f}) that larger "
+                f"ones must be expected than were seen: the interval allows for a difference of "
+                f"{bound:.4g} and may be too narrow. Give max_difference; of costs it is the most "
+                "that one query can cost.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return bound
+    if not isinstance(max_difference, Real) or not 0 < max_difference < np.inf:
+        raise ValueError(f"max_difference must be a finite number > 0, got {max_difference!r}.")
+    if largest > max_difference:
+        raise ValueError(
+            f"max_difference={max_difference!r} is no upper bound: the two differ by up to "
+            f"{largest:g}. Give a true one, or leave it out."
+        )
+    return float(max_difference)
 
 
 def _differences(utility_a, utility_b, groups):
-    """The observed differences, one array per group."""
+    """The observed differences, one array per group, and the utilities of these queries."""
     first = column_or_1d(utility_a, dtype=np.float64, input_name="utility_a")
     second = column_or_1d(utility_b, dtype=np.float64, input_name="utility_b")
     check_consistent_length(first, second, groups)
@@ -153,8 +219,4 @@ def _differences(utility_a, utility_b, groups):
                 f"{len(sample)} query with both outcomes{where}; at least 2 are needed to tell "
                 "how much the difference varies."
             )
-    return tuple(samples.values())
-
-
-def _macro_mean(*samples, axis=-1):
-    return np.mean([np.mean(sample, axis=axis) for sample in samples], axis=0)
+    return tuple(samples.values()), np.stack([first, second], axis=1)[observed]

@@ -5,15 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import DegenerateDataWarning
-from sklearn.utils import check_array
-from sklearn.utils.validation import column_or_1d
 
-from skrouter._targets.llm_names import columns_of, order_of_columns
-from skrouter._targets.logged import read_log
-from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
-from skrouter.metrics._bootstrap import check_resampling, mean_interval
-from skrouter.metrics._score import call_shares, check_charged
+from skrouter.metrics._intervals import (
+    UnseenQuery,
+    bootstrap_interval,
+    check_resampling,
+    gaffke_interval,
+    heavy_tail,
+)
+from skrouter.metrics._off_policy_log import read_calls
+
+_BOOTSTRAP_METHODS = ("gaffke", "BCa", "percentile")
+# Below it, intervals of the bootstrap cover far less than they say (docs/user_guide/coverage.rst).
+_FEW_EFFECTIVE = 50
 
 
 class OffPolicyValue(NamedTuple):
@@ -36,6 +41,9 @@ class OffPolicyValue(NamedTuple):
     mean_weight : float
         Mean of the weights ``w``. Where the propensities are right it is 1 but for chance; far
         from it, they are wrong.
+    max_weight : float or None, default=None
+        The interval holds if no weight is larger. None for the methods "BCa" and "percentile",
+        which assume that the effective sample size is large.
     """
 
     performance: float
@@ -46,6 +54,7 @@ class OffPolicyValue(NamedTuple):
     n_agreeing: int
     effective_sample_size: float
     mean_weight: float
+    max_weight: float | None = None
 
 
 def off_policy_value(
@@ -61,7 +70,9 @@ def off_policy_value(
     method="dr",
     confidence_level=0.95,
     n_resamples=9999,
-    bootstrap_method="BCa",
+    bootstrap_method="gaffke",
+    min_propensity=None,
+    max_query_cost=None,
     random_state=None,
 ):
     r"""Estimate from logs with one LLM per query what a router would have achieved.
@@ -114,9 +125,20 @@ def off_policy_value(
         Coverage of the interval, in (0, 1).
     n_resamples : int, default=9999
         Number of resamples, as in scipy.
-    bootstrap_method : {"BCa", "percentile"}, default="BCa"
-        Kind of interval. "BCa" corrects for skewness, which weights bring along; its time grows
-        with the square of the number of queries, so take "percentile" above some 50,000.
+    bootstrap_method : {"gaffke", "BCa", "percentile"}, default="gaffke"
+        Kind of interval. "gaffke" is a Bayesian bootstrap with one more query of the largest
+        weight, whose outcome is the worst for the lower end and the best for the upper one, as in
+        :func:`~skrouter.metrics.paired_bootstrap`. "BCa" and "percentile" are
+        :func:`scipy.stats.bootstrap`; they cover far less than they say where few calls agree.
+    min_propensity : float, default=None
+        The smallest propensity that an LLM which the router may call can have: it bounds the
+        weights, by one over it, for "gaffke". It follows from the rule of the logs: 0.02 where a
+        tenth of the calls is drawn at random from five LLMs. None takes the largest weight that
+        was seen, or that another call would have had if the LLMs that were not called were
+        equally likely.
+    max_query_cost : float, default=None
+        The most that one query can cost, in US dollars per 1,000 queries like that, for "gaffke";
+        see :func:`~skrouter.largest_query_cost`. None takes the largest cost in the logs.
     random_state : int, RandomState instance or None, default=None
         Seed of the resampling.
 
@@ -124,20 +146,24 @@ def off_policy_value(
     -------
     value : OffPolicyValue
         A named tuple ``(performance, cost, utility, low, high, n_agreeing,
-        effective_sample_size, mean_weight)``.
+        effective_sample_size, mean_weight, max_weight)``.
 
     Raises
     ------
     ValueError
         If shapes or lengths differ, a propensity is not in (0, 1], an outcome is missing or
         infinite, a name is not in the pool, predictions are missing, or given where they are not
-        used, no logged call agrees with the router, or fewer than two queries were logged.
+        used, no logged call agrees with the router, fewer than two queries were logged, or
+        `min_propensity` or `max_query_cost` is no bound of what the logs hold.
 
     Warns
     -----
     UserWarning
         If the router calls LLMs that never were called in the logs: nothing is known of them.
         "ips" counts their outcomes as zero, "snips" as the mean of the others, "dr" as predicted.
+        If the logs could call no other LLM (propensity 1) where the router may. If the effective
+        sample size is below 50 and the interval does not rest on a known `min_propensity`. If
+        costs have a heavy tail and `max_query_cost` is not given.
 
     Notes
     -----
@@ -145,10 +171,11 @@ def off_policy_value(
     that it calls must have been possible (propensity above 0) wherever it calls it, and the
     logged LLM must have been drawn with no regard to anything but what the propensity reflects.
 
-    The interval is :func:`scipy.stats.bootstrap` over queries. For "snips" the ratio is
-    linearised: resampled is the mean of :math:`V + w_i (r_i - V) / \bar w` [4]_. An interval
-    from few effective queries is too narrow: mind `effective_sample_size`, and mistrust it
-    below 50 or so.
+    The interval is over queries, and rests on the largest weight and the range of outcomes:
+    performance in [0, 1], or as far beyond as was seen, and costs up to `max_query_cost`. For
+    "snips" Gaffke's bound takes the ratio itself; the other two linearise it: resampled is the
+    mean of :math:`V + w_i (r_i - V) / \bar w` [4]_. How often each kind covers is on the page
+    :doc:`/user_guide/coverage`.
 
     References
     ----------
@@ -171,13 +198,68 @@ def off_policy_value(
     ...     ["small", "small", "large", "large"],
     ...     performance=[1.0, 0.0, 1.0, 1.0],
     ...     propensity=0.5,
+    ...     min_propensity=0.5,
     ...     method="ips",
     ...     random_state=0,
     ... )
     >>> value.performance, value.n_agreeing, value.effective_sample_size
     (1.0, 2, 2.0)
     """
-    check_resampling(confidence_level, n_resamples, bootstrap_method, "bootstrap_method")
+    check_resampling(
+        confidence_level, n_resamples, bootstrap_method, "bootstrap_method", _BOOTSTRAP_METHODS
+    )
+    _check_method(method, predicted)
+    calls = read_calls(
+        llms,
+        logged_llms,
+        performance=performance,
+        cost=cost,
+        propensity=propensity,
+        predicted=predicted,
+        cost_weight=cost_weight,
+        names=llm_names,
+    )
+    weight = calls.weight
+    estimates = [
+        None if values is None else _estimate(calls, values, model, method)
+        for values, model in zip(calls.observed, calls.model, strict=True)
+    ]
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    settings = confidence_level, n_resamples
+    if bootstrap_method == "gaffke":
+        max_weight = calls.largest_weight(min_propensity)
+        outcomes = calls.utility_range(cost_weight, max_query_cost)
+        if min_propensity is None:
+            _warn_of_few(
+                effective,
+                f"the interval holds if no weight is above {max_weight:.4g}, which is a guess; "
+                "give min_propensity",
+            )
+        if max_query_cost is None:
+            _warn_of_heavy_tail(calls, cost_weight)
+        sample, unseen = _bounded_sample(calls, cost_weight, method, max_weight, outcomes)
+        low, high = gaffke_interval([sample], unseen, *settings, random_state)
+    else:
+        _refuse_bounds(bootstrap_method, min_propensity, max_query_cost)
+        max_weight = None
+        _warn_of_few(effective, "the interval is too narrow; take bootstrap_method='gaffke'")
+        low, high = _resampled_interval(
+            _linearised(calls, cost_weight, method), *settings, bootstrap_method, random_state
+        )
+    return OffPolicyValue(
+        performance=estimates[0],
+        cost=float("nan") if estimates[1] is None else estimates[1],
+        utility=float(routing_utility(*estimates, cost_weight)),
+        low=low,
+        high=high,
+        n_agreeing=int((weight > 0).sum()),
+        effective_sample_size=effective,
+        mean_weight=float(weight.mean()),
+        max_weight=max_weight,
+    )
+
+
+def _check_method(method, predicted):
     if method not in ("dr", "ips", "snips"):
         raise ValueError(f"method must be 'dr', 'ips' or 'snips', got {method!r}.")
     if method != "dr" and predicted is not None:
@@ -187,146 +269,116 @@ def off_policy_value(
             "predicted is missing: method='dr' needs predicted outcomes of every LLM, as "
             "predict_outcomes of a router gives them; or take method='ips' or 'snips'."
         )
-    logged, *observed = read_log(logged_llms, performance, cost)
-    _check_observed(observed)
-    pool = _read_pool(llms, logged, predicted, llm_names)
-    called = columns_of(logged, pool, "logged_llms")
-    target = RoutingTarget(np.empty((len(logged), len(pool))), observed[1], pool)
-    check_charged(target, cost_weight)
-    shares = call_shares(llms, target)
-    propensity = _read_propensity(propensity, logged)
-    model = _read_predicted(predicted, observed, target)
-    rows = np.arange(len(logged))
-    weight = shares[rows, called] / propensity
-    _check_overlap(shares, weight, called, pool)
 
-    def contributions(values, estimates):
-        """One number per query, whose mean is the estimate."""
-        if method == "dr":
-            direct = (shares * estimates).sum(axis=1)
-            return direct + weight * (values - estimates[rows, called])
-        if method == "ips":
-            return weight * values
-        ratio = np.average(values, weights=weight)
-        return ratio + weight * (values - ratio) / weight.mean()
 
-    parts = [
-        None if values is None else contributions(values, estimates)
-        for values, estimates in zip(observed, model, strict=True)
-    ]
-    utility = routing_utility(*parts, cost_weight)
+def _refuse_bounds(bootstrap_method, min_propensity, max_query_cost):
+    for name, bound in (("min_propensity", min_propensity), ("max_query_cost", max_query_cost)):
+        if bound is not None:
+            raise ValueError(
+                f"{name}={bound!r} was given, but bootstrap_method={bootstrap_method!r} has no use "
+                "for it; leave it out, or take 'gaffke'."
+            )
+
+
+def _warn_of_few(effective, consequence):
+    if round(effective, 6) < _FEW_EFFECTIVE:
+        warnings.warn(
+            f"effective_sample_size is {effective:.1f}, below {_FEW_EFFECTIVE}: {consequence}. Or "
+            "log more calls of the LLMs that the router chooses.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_heavy_tail(calls, cost_weight):
+    index = heavy_tail(_utilities(calls, cost_weight)[0][:, None])
+    if index is not None and cost_weight > 0:
+        warnings.warn(
+            f"Some costs lie so far beyond the others (tail index {index:.2f}) that larger ones "
+            "must be expected than were seen: the interval may be too narrow. Give max_query_cost.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _estimate(calls, values, model, method):
+    if method == "snips":
+        return float(np.average(values, weights=calls.weight))
+    return float(_contributions(calls, values, model).mean())
+
+
+def _contributions(calls, values, model):
+    """One number per query, whose mean is the estimate by "dr", or by "ips" without a model."""
+    if model is None:
+        return calls.weight * values
+    direct = (calls.shares * model).sum(axis=1)
+    return direct + calls.weight * (values - calls.of_called(model))
+
+
+def _utilities(calls, cost_weight):
+    """Utility of each call, and as predicted; None without predictions."""
+    model = None if calls.model[0] is None else routing_utility(*calls.model, cost_weight)
+    return routing_utility(*calls.observed, cost_weight), model
+
+
+def _bounded_sample(calls, cost_weight, method, max_weight, outcomes):
+    """What Gaffke's bound takes: numerators and denominators of the estimate, one query more.
+
+    Parameters
+    ----------
+    calls : LoggedCalls
+    cost_weight : float
+    method : {"dr", "ips", "snips"}
+    max_weight : float
+        Upper bound of the weights.
+    outcomes : tuple of two floats
+        Smallest and largest utility of a call.
+
+    Returns
+    -------
+    sample : ndarray of shape (n_queries, 2)
+    unseen : UnseenQuery
+    """
+    utility, model = _utilities(calls, cost_weight)
+    worst, best = outcomes
+    if method == "snips":
+        weight = calls.weight[calls.weight > 0]  # others count in neither sum
+        sample = np.stack([weight * utility[calls.weight > 0], weight], axis=1)
+        return sample, UnseenQuery(max_weight * worst, max_weight * best, max_weight)
+    contributions = _contributions(calls, utility, model)
+    sample = np.stack([contributions, np.ones(len(contributions))], axis=1)
+    if model is None:
+        return sample, UnseenQuery(min(0.0, max_weight * worst), max(0.0, max_weight * best))
+    # The largest contribution: predictions are low for the called LLM and high for the others,
+    # and its outcome is the best. It is linear in the weight, so one end or the other.
+    share, low, high = calls.shares.max(), model.min(), model.max()
+    unseen = UnseenQuery(
+        float(min(low, share * high + (1 - share) * low + max_weight * (worst - high))),
+        float(max(high, share * low + (1 - share) * high + max_weight * (best - low))),
+    )
+    return sample, unseen
+
+
+def _linearised(calls, cost_weight, method):
+    """One number per query, whose mean is the estimate, or nearly varies as the ratio does."""
+    utility, model = _utilities(calls, cost_weight)
+    if method != "snips":
+        return _contributions(calls, utility, model)
+    weight = calls.weight
+    ratio = np.average(utility, weights=weight)
+    return ratio + weight * (utility - ratio) / weight.mean()
+
+
+def _resampled_interval(numbers, confidence_level, n_resamples, method, random_state):
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # An undefined interval is NaN, and refused below.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        low, high = mean_interval(
-            (utility,), confidence_level, n_resamples, bootstrap_method, random_state
+        low, high = bootstrap_interval(
+            (numbers,), confidence_level, n_resamples, method, random_state
         )
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(
             f"The BCa interval is not defined for these logs with n_resamples={n_resamples}; take "
             "more, or bootstrap_method='percentile'."
         )
-    return OffPolicyValue(
-        performance=float(parts[0].mean()),
-        cost=float("nan") if parts[1] is None else float(parts[1].mean()),
-        utility=float(utility.mean()),
-        low=low,
-        high=high,
-        n_agreeing=int((weight > 0).sum()),
-        effective_sample_size=float(weight.sum() ** 2 / (weight**2).sum()),
-        mean_weight=float(weight.mean()),
-    )
-
-
-def _check_observed(observed):
-    for name, values in zip(("performance", "cost"), observed, strict=True):
-        bad = np.flatnonzero([] if values is None else ~np.isfinite(values))
-        if bad.size:
-            raise ValueError(
-                f"{name} is NaN or infinite in {bad.size} row(s), first {bad[:5].tolist()}. Leave "
-                "calls without an outcome out; if outcomes are seen more often for some LLMs or "
-                "queries, multiply the propensity by the probability of being seen."
-            )
-    negative = np.flatnonzero([] if observed[1] is None else observed[1] < 0)
-    if negative.size:
-        raise ValueError(
-            f"cost is negative in {negative.size} row(s), first {negative[:5].tolist()}."
-        )
-    if len(observed[0]) < 2:
-        raise ValueError(
-            f"{len(observed[0])} logged query; at least 2 are needed to tell how much the value "
-            "varies."
-        )
-
-
-def _read_pool(llms, logged, predicted, llm_names):
-    if llm_names is not None:
-        pool = column_or_1d(llm_names, input_name="llm_names")
-        if len(np.unique(pool)) != len(pool):
-            raise ValueError(f"llm_names must be distinct, got {pool.tolist()}.")
-        return pool
-    first = predicted[0] if isinstance(predicted, tuple) and predicted else predicted
-    for table in (llms, first):
-        if table is not None and np.ndim(table) == 2:
-            return np.arange(np.shape(table)[1])
-    return np.unique(logged)
-
-
-def _read_propensity(propensity, logged):
-    array = np.asarray(propensity)
-    if array.dtype.kind not in "fiu" or array.shape not in ((), (len(logged),)):
-        raise ValueError(
-            f"propensity has shape {array.shape} and dtype {array.dtype}; wanted one number, or "
-            f"one per logged call, shape ({len(logged)},)."
-        )
-    array = np.broadcast_to(array.astype(np.float64), (len(logged),))
-    bad = np.flatnonzero(~((array > 0) & (array <= 1)))
-    if bad.size:
-        raise ValueError(
-            f"propensity must be in (0, 1], but holds {array[bad[0]]} at {bad[0]} and "
-            f"{bad.size - 1} other such value(s)."
-        )
-    return array
-
-
-def _read_predicted(predicted, observed, target):
-    """Predicted performance and cost, or None for each that there is not."""
-    if predicted is None:
-        return None, None
-    pair = predicted if isinstance(predicted, tuple) else (predicted, None)
-    if len(pair) != 2:
-        raise ValueError(f"predicted is a tuple of {len(pair)}; wanted (performance, cost).")
-    if (pair[1] is None) != (observed[1] is None):
-        there, missing = ("cost", "predicted") if pair[1] is None else ("predicted", "cost")
-        raise ValueError(
-            f"{there} holds costs, but {missing} holds none; pass them in both, or leave them out "
-            "of both."
-        )
-    shape = target.performance.shape
-    tables = []
-    for name, table in zip(("performance", "cost"), pair, strict=True):
-        if table is None:
-            tables.append(None)
-            continue
-        array = check_array(table, dtype=np.float64, input_name=f"predicted {name}")
-        if array.shape != shape:
-            raise ValueError(f"predicted {name} has shape {array.shape}; wanted {shape}.")
-        tables.append(array[:, order_of_columns(table, target.llm_names, "predicted")])
-    return tables
-
-
-def _check_overlap(shares, weight, called, pool):
-    if not (weight > 0).any():
-        raise ValueError(
-            f"No logged call agrees with the router, in {len(weight)} queries: the logs tell "
-            "nothing of its value. Log calls of the LLMs that it chooses, or check the names."
-        )
-    unseen = np.setdiff1d(np.flatnonzero((shares > 0).any(axis=0)), called)
-    if unseen.size:
-        warnings.warn(
-            f"The router calls {pool[unseen].tolist()} in a share of "
-            f"{shares[:, unseen].sum() / len(shares):.1%}, but the logs hold no call of them: "
-            "nothing is known of their outcomes.",
-            UserWarning,
-            stacklevel=3,
-        )
+    return low, high

@@ -52,9 +52,24 @@ def mean_known(values):
     return float(values[known].mean()) if known.any() else float("nan")
 
 
-def compare(first, second, **settings):
-    """A paired interval; NaN where fewer than two queries have both outcomes."""
-    n_common = int((~np.isnan(first - second)).sum())
-    if n_common < 2:
-        return PairedDifference(np.nan, np.nan, np.nan, n_common)
-    return paired_bootstrap(first, second, **settings)
+def compare(first, second, most=0.0, **settings):
+    """A paired interval; NaN where fewer than two queries have both outcomes.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n_queries,)
+        Utility realized; NaN where not observed.
+    most : float, default=0.0
+        What the first may lose on one query, where that is more than the range of both utilities.
+    **settings
+        Of :func:`~skrouter.metrics.paired_bootstrap`.
+
+    Returns
+    -------
+    difference : PairedDifference
+    """
+    common = ~np.isnan(first - second)
+    if common.sum() < 2:
+        return PairedDifference(np.nan, np.nan, np.nan, int(common.sum()))
+    bound = max(float(np.ptp(np.concatenate([first[common], second[common]]))), most)
+    return paired_bootstrap(first, second, max_difference=bound or None, **settings)

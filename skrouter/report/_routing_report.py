@@ -35,7 +35,7 @@ from skrouter.report._sections import (
     uses_of_llms,
 )
 from skrouter.report._tables import ROUTER
-from skrouter.report._verdict import robust_to_one_adverse_query, worst_loss, write_verdict
+from skrouter.report._verdict import worst_loss, write_verdict
 
 
 @validate_params(
@@ -139,9 +139,9 @@ def routing_report(
     Notes
     -----
     The verdict is "beats" only if the lower end of the paired interval of the router's score less
-    that of the best single LLM is above 0, stays there when one more query is added on which the
-    router loses the most that it can, and the router calls more than one LLM. The second
-    condition matters where few queries differ: a bootstrap does not know the losses that have not
+    that of the best single LLM is above 0 and the router calls more than one LLM. The interval is
+    Gaffke's: it allows for one more query, on which the router loses the most that it can. That
+    matters where few queries differ, as a bootstrap does not know the losses that have not
     happened yet. That the best LLM per task is beaten is said by the same rule, and only after
     that. All else in the report describes and decides nothing, so that there is one test, and a
     false "beats" has a probability of about ``(1 - confidence_level) / 2``.
@@ -226,33 +226,24 @@ def routing_report(
         "random_state": seed,
     }
     ours = realized[ROUTER]
+    called = [llm for llm in asked.classes.tolist() if (chosen == llm).any()]
+
+    def compare_with(theirs):
+        most = worst_loss(utility, theirs, np.isin(asked.classes, called), own.utility)
+        return compare(ours.utility, theirs, most + cost_weight * router_cost, **settings)
+
     differences = {
-        name: compare(ours.utility, part.utility, **settings)
-        for name, part in realized.items()
-        if name != ROUTER
+        name: compare_with(part.utility) for name, part in realized.items() if name != ROUTER
     }
     if differences[SINGLE].n_queries < 2:
         raise ValueError(
             f"y holds {differences[SINGLE].n_queries} queries on which both the LLM that the "
             f"router calls and {single}, the best single LLM, were observed; at least 2 are needed."
         )
-    called = [llm for llm in asked.classes.tolist() if (chosen == llm).any()]
-
-    def sure(name):
-        """Whether the router beats a reference, and would with one more query."""
-        theirs = realized[name].utility
-        most = worst_loss(utility, theirs, np.isin(asked.classes, called), own.utility)
-        most += cost_weight * router_cost
-        return differences[name].low > 0 and robust_to_one_adverse_query(
-            ours.utility, theirs, most, **settings
-        )
-
     pays, verdict = write_verdict(
         single=single,
         called=called,
         differences=differences,
-        sure={name: sure(name) for name in (SINGLE, PER_TASK) if name in realized},
-        n_other=int((chosen != single).sum()),
         better_in_hindsight=better_in_hindsight_than(target, ours, always, cost_weight),
     )
     return RoutingReport(

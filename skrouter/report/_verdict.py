@@ -2,30 +2,7 @@
 
 import numpy as np
 
-from skrouter.metrics._bootstrap import paired_bootstrap
 from skrouter.report._references import KNN, PER_TASK, SINGLE
-
-
-def robust_to_one_adverse_query(router, reference, most, **settings):
-    """Whether the interval stays above 0 with one more query, of the worst kind.
-
-    A bootstrap knows only the losses that happened. Where a router seldom leaves the best single
-    LLM, and saved a little each time, an answer that it lost just did not occur yet: the interval
-    then lies above 0 by luck (one time in three where ten calls are each lost with probability
-    0.1). With one such loss added, its count among the resamples varies from 0 to 3, which is what
-    can be excluded when none was seen (the "rule of three").
-
-    Parameters
-    ----------
-    router, reference : ndarray of shape (n_queries,)
-        Utility realized; NaN where not observed.
-    most : float
-        What the router loses on that query; not below 0.
-    **settings
-        Of :func:`~skrouter.metrics.paired_bootstrap`.
-    """
-    more = np.append(router - reference, -most)
-    return paired_bootstrap(more, np.zeros_like(more), **settings).low > 0
 
 
 def worst_loss(utility, reference, called, realized):
@@ -46,7 +23,7 @@ def worst_loss(utility, reference, called, realized):
     return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
 
 
-def write_verdict(*, single, called, differences, sure, n_other, better_in_hindsight):
+def write_verdict(*, single, called, differences, better_in_hindsight):
     """Decide and say it.
 
     Parameters
@@ -57,11 +34,6 @@ def write_verdict(*, single, called, differences, sure, n_other, better_in_hinds
         LLMs that the router calls.
     differences : dict of str to PairedDifference
         Router less reference.
-    sure : dict of str to bool
-        Whether the interval is above 0 and survives one more query, against the best single LLM and
-        the best LLM per task.
-    n_other : int
-        Number of queries on which the router calls another LLM than `single`.
     better_in_hindsight : str, int or None
         An LLM that, called always, scores above the router on these queries.
 
@@ -71,7 +43,7 @@ def write_verdict(*, single, called, differences, sure, n_other, better_in_hinds
     verdict : str
     """
     against = differences[SINGLE]
-    pays = sure[SINGLE] and len(called) > 1
+    pays = bool(against.low > 0) and len(called) > 1
     if pays:
         first = (
             f"On this data routing beats always calling {_name(single)} by {_interval(against)}."
@@ -79,7 +51,7 @@ def write_verdict(*, single, called, differences, sure, n_other, better_in_hinds
     else:
         first = (
             f"On this data routing does not beat always calling {_name(single)}: "
-            f"{_why_not(single, called, against, n_other)}."
+            f"{_why_not(single, called, against)}."
         )
     if pays and better_in_hindsight is not None:
         first += (
@@ -88,11 +60,11 @@ def write_verdict(*, single, called, differences, sure, n_other, better_in_hinds
         )
     sentences = [first, _about_knn(differences[KNN], pays)]
     if PER_TASK in differences and not np.isnan(differences[PER_TASK].low):
-        sentences.insert(1, _about_tasks(differences[PER_TASK], sure[PER_TASK], pays))
+        sentences.insert(1, _about_tasks(differences[PER_TASK], pays))
     return pays, " ".join(filter(None, sentences))
 
 
-def _why_not(single, called, against, n_other):
+def _why_not(single, called, against):
     if called == [single]:
         return "the router does the same"
     if len(called) == 1:
@@ -100,30 +72,20 @@ def _why_not(single, called, against, n_other):
             f"the router calls {_name(called[0])} on every query, so it does not route (difference "
             f"{_interval(against)})"
         )
-    if against.low > 0:
-        return (
-            f"the difference is {_interval(against)}, but the router calls another LLM on "
-            f"{n_other} queries only, and one bad answer more could undo it"
-        )
     if against.high < 0:
         return f"it is worse, by {_interval(against)}"
     return f"the difference is {_interval(against)}"
 
 
-def _about_tasks(against, sure, pays):
+def _about_tasks(against, pays):
     """The second claim is made after the first only, so that both together err as seldom."""
-    if sure and pays:
+    if against.low > 0 and pays:
         return (
             f"It also beats the best LLM per task, by {_interval(against)}: something is gained "
             "per query."
         )
-    if against.low > 0 and not pays:
-        return f"The best LLM per task is worse still (difference {_interval(against)})."
     if against.low > 0:
-        return (
-            f"Whether it beats the best LLM per task is open: the difference is "
-            f"{_interval(against)}, but few queries differ, and one bad answer more could undo it."
-        )
+        return f"The best LLM per task is worse still (difference {_interval(against)})."
     if against.high < 0:
         return f"It is worse than the best LLM per task, by {_interval(against)}."
     return (
@@ -149,5 +111,5 @@ def _name(llm):
 
 
 def _interval(difference):
-    value, low, high, _ = difference
+    value, low, high = difference[:3]
     return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
