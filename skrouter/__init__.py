@@ -1,6 +1,7 @@
 """Learn which LLM to call for the next query, as a scikit-learn estimator."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -49,12 +50,36 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module 'skrouter' has no attribute {name!r}")
-    module = import_module(_HOME[name])
-    return module if _HOME[name] == f"skrouter.{name}" else getattr(module, name)
+if TYPE_CHECKING:
+    # What type checkers and editors see in place of `_HOME`.
+    from skrouter import baselines as baselines
+    from skrouter import datasets as datasets
+    from skrouter import metrics as metrics
+    from skrouter import nn as nn
+    from skrouter import report as report
+    from skrouter._encoders.chat_formatter import ChatFormatter
+    from skrouter._encoders.sentence_encoder import SentenceEncoder
+    from skrouter._meta.budget_allocation import SpendingPlan, spend_budget
+    from skrouter._meta.fallback import FallbackRouter
+    from skrouter._meta.risk_control import GuaranteedRouter
+    from skrouter._meta.trade_off_for_budget import (
+        TradeOffForecast,
+        trade_off_for_budget,
+        trade_off_for_quality,
+    )
+    from skrouter._persistence.router_file import load, save
+    from skrouter._routers.radial_router import RadialRouterClassifier
+    from skrouter._targets.logged import make_logged_target
+    from skrouter._targets.routing_target import make_routing_target
+    from skrouter.report import RoutingReport, routing_report
+else:
+    # Not shown to type checkers, to which any misspelt name would then be right.
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'skrouter' has no attribute {name!r}")
+        module = import_module(_HOME[name])
+        return module if _HOME[name] == f"skrouter.{name}" else getattr(module, name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import inspect
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -13,6 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import skrouter
 
@@ -122,11 +126,69 @@ def test_version_matches_the_installed_one_and_the_changelog():
     assert installed == skrouter.__version__
 
 
-def test_required_dependencies():
+def test_it_is_found_from_the_folder_above_a_clone(tmp_path):
+    """A clone is named "skrouter", as the package in it: Python takes it for a namespace package.
+
+    An editable install that is an import hook is asked later, and not found. A path is found.
+    """
+    try:
+        importlib.metadata.version("skrouter")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("skrouter is imported from its folder, not installed")
+    (tmp_path / "skrouter" / "skrouter").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import skrouter; print(skrouter.__version__)"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == skrouter.__version__, done.stderr
+
+
+def requirements():
+    """What setup.cfg asks for: the required dependencies, and those of each extra."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    required = config["options"]["install_requires"].split()
-    assert {re.match(r"[\w.-]+", requirement)[0] for requirement in required} == {
+    texts = {"": config["options"]["install_requires"], **config["options.extras_require"]}
+    return {
+        extra: [
+            requirement
+            for requirement in map(Requirement, text.strip().splitlines())
+            if requirement.name != "skrouter"
+        ]
+        for extra, text in texts.items()
+    }
+
+
+def pins(name):
+    """The one version of each package in a file of constraints."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(package): Version(version) for package, version in pinned}
+
+
+def test_constraints_are_of_what_is_asked_for():
+    newest = pins("constraints.txt")
+    for wanted in requirements().values():
+        for requirement in wanted:
+            assert newest[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_floors_are_the_versions_that_are_tested():
+    """Every floor that a user can meet is what constraints-oldest.txt has the suite run with."""
+    oldest = pins("constraints-oldest.txt")
+    for extra in requirements().keys() - {"docs", "dev"}:
+        for requirement in requirements()[extra]:
+            name = canonicalize_name(requirement.name)
+            if name != "torch":  # how its floor was tested is said in that file
+                (floor,) = (part for part in requirement.specifier if part.operator in (">=", "=="))
+                assert oldest[name] == Version(floor.version), requirement
+
+
+def test_required_dependencies():
+    assert {requirement.name for requirement in requirements()[""]} == {
         "scikit-learn",
         "torch",
         "sentence-transformers",
