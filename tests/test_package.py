@@ -126,6 +126,23 @@ def test_version_matches_the_installed_one_and_the_changelog():
     assert installed == skrouter.__version__
 
 
+def test_the_citation_has_the_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (\S+)$", text, re.MULTILINE)[1] == skrouter.__version__
+
+
+def test_workflows_call_what_can_be_run_here():
+    """Each session that a workflow asks nox for is one of noxfile.py; the rest is .ci/run."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    asked = {name.partition("-")[0] for name in re.findall(r"\{session: ([\w.-]+)", text)}
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list
+    }
+    assert asked and asked <= sessions
+    assert "run: bash .ci/run" in text
+
+
 def test_it_is_found_from_the_folder_above_a_clone(tmp_path):
     """A clone is named "skrouter", as the package in it: Python takes it for a namespace package.
 
