@@ -40,7 +40,7 @@ _VOLATILE = {
 
 # Guards the table of loaded models and the tokenizers' settings, which are shared state.
 LOCK = threading.RLock()
-_LOADED = {}
+_LOADED: dict[tuple, "LoadedModel"] = {}
 
 
 @dataclass(frozen=True)

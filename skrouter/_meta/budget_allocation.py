@@ -4,10 +4,13 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from skrouter._targets.predict_options import check_allowed
+from skrouter._targets.utility import expected_utility, restrict
 from skrouter._utils.convex_hull import hull_steps
+from skrouter._utils.types import AllowedLike, QueriesLike
 
 
 class SpendingPlan(NamedTuple):
@@ -19,8 +22,9 @@ class SpendingPlan(NamedTuple):
         Names of the LLMs.
     cost_weight : float
         The trade-off at which the budget is spent, its dual price: the performance that one more
-        US dollar per 1,000 queries would buy, spent where it buys most. 0 if nothing more could
-        be bought.
+        US dollar per 1,000 queries would buy, spent where it buys most; by rounding above it, so
+        that ``router.predict(X, cost_weight=plan.cost_weight)`` keeps the budget on this batch. 0
+        if nothing more could be bought and the router keeps the budget without a price.
     cost : float
         Predicted total cost in US dollars, at most the budget.
     performance : float
@@ -40,7 +44,9 @@ class SpendingPlan(NamedTuple):
     },
     prefer_skip_nested_validation=True,
 )
-def spend_budget(router, X, budget, *, allowed=None):
+def spend_budget(
+    router: BaseEstimator, X: QueriesLike, budget: float, *, allowed: AllowedLike | None = None
+):
     r"""Choose the LLM of each query of a batch so that the batch stays within a budget.
 
     Maximises the predicted total performance subject to a predicted total cost of at most
@@ -78,8 +84,13 @@ def spend_budget(router, X, budget, *, allowed=None):
     -----
     The budget is kept by the *predicted* cost; the bill will differ by what predictions are off.
     Negative predictions of a cost are taken as 0. For a promise about what is really spent, on
-    average, see :class:`GuaranteedRouter`. Queries that come one by one can be routed with the
-    price found on a batch of the same kind: ``router.predict(X, cost_weight=plan.cost_weight)``.
+    average, see :class:`GuaranteedRouter`.
+
+    Queries that come one by one can be routed with the price found on a batch of the same kind:
+    ``router.predict(X, cost_weight=plan.cost_weight, allowed=allowed)``. On the batch itself that
+    keeps the budget, too, by predicted cost. It never takes a step at the price itself: where many
+    queries are alike to the router, as to one that is constant, the plan takes the step on some of
+    them, and a price, which treats equals as equals, on none, so that it spends less.
 
     References
     ----------
@@ -101,10 +112,11 @@ def spend_budget(router, X, budget, *, allowed=None):
     0.007
     """
     mask = None if allowed is None else check_allowed(allowed, router.classes_, X)
-    performance, cost = router.predict_outcomes(X)
+    predicted = router.predict_outcomes(X)
+    performance, cost = predicted
     if cost is None:
         raise ValueError("router was fitted without costs, so it knows none; fit it with cost=.")
-    cost = np.maximum(cost, 0.0)
+    cost = np.maximum(cost, 0.0, dtype=np.float64)
     usable = ~(np.isnan(performance) | np.isnan(cost))
     if mask is not None:
         usable = usable & mask
@@ -134,7 +146,46 @@ def spend_budget(router, X, budget, *, allowed=None):
         n_taken -= 1  # by the rounding of sums in another order
     return SpendingPlan(
         llms=router.classes_[chosen],
-        cost_weight=float(slope[n_taken]) if n_taken < len(slope) else 0.0,
+        cost_weight=_clearing_price(predicted, mask, cost, slope, n_taken, budget),
         cost=total,
         performance=float(performance[rows, chosen].sum()),
     )
+
+
+def _clearing_price(predicted, mask, cost, slope, n_taken, budget):
+    """The lowest trade-off, but for rounding, at which the router's own choices keep the budget.
+
+    Parameters
+    ----------
+    predicted : PredictedOutcomes
+    mask : ndarray of bool, shape (n_queries, n_llms), or None
+        The LLMs that may be called.
+    cost : ndarray of shape (n_queries, n_llms)
+        What is charged.
+    slope : ndarray of shape (n_steps,)
+        Performance per dollar of all steps, the best first.
+    n_taken : int
+        Number of steps of the plan. All choices at a price above the next one are within the plan.
+    budget : float
+        US dollars.
+
+    Returns
+    -------
+    cost_weight : float
+    """
+    rows = np.arange(len(cost))
+
+    def keeps(price):
+        chosen = restrict(expected_utility(predicted, price), mask).argmax(axis=1)
+        return cost[rows, chosen].sum() / 1000 <= budget
+
+    price = float(slope[n_taken]) if n_taken < len(slope) else 0.0
+    if price == 0 and keeps(price):
+        return price
+    # LLMs of one utility are not told apart, and the first is called: a little more than the price,
+    # as much as utilities can resolve, and 0 not at all. Without a step, the unit is of no matter.
+    smallest = float(slope[-1]) if len(slope) else 1.0
+    extra = float(np.finfo(np.float64).eps) * (price or smallest)
+    while not keeps(price + extra):
+        extra *= 2
+    return price + extra

@@ -1,8 +1,10 @@
 """Abstention: where a router is not sure, a fixed LLM is called."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -14,9 +16,11 @@ from skrouter._meta.abstention import keep_neighbors, margin, mask_all_but, simi
 from skrouter._meta.inner_router import read_inner_router
 from skrouter._routers.routing import RoutingMethods
 from skrouter._targets.routing_target import check_routing_target
+from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import AllowedLike, CostLike, LLMName, Names, QueriesLike, TargetLike
 
 
 def _router_has(method):
@@ -119,13 +123,26 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
         "min_similarity": [Interval(Real, -1, 1, closed="both"), None],
     }
 
-    def __init__(self, router, *, fallback=None, min_margin=None, min_similarity=None):
+    def __init__(
+        self,
+        router: BaseEstimator,
+        *,
+        fallback: LLMName | None = None,
+        min_margin: float | None = None,
+        min_similarity: float | None = None,
+    ) -> None:
         self.router = router
         self.fallback = fallback
         self.min_margin = min_margin
         self.min_similarity = min_similarity
 
-    def fit(self, X, y, cost=None, sample_weight=None):
+    def fit(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Fit the router, and keep the embeddings of the queries if similarity is asked for.
 
         Parameters
@@ -155,7 +172,13 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
             draft._fit(X, y, cost, sample_weight)
         return self
 
-    def abstains(self, X, *, cost_weight=None, allowed=None):
+    def abstains(
+        self,
+        X: QueriesLike,
+        *,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> NDArray[np.bool_]:
         """On which queries the fallback is called in place of the router's choice.
 
         Parameters
@@ -173,7 +196,7 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
         return as_of_now(self)._judge(X, cost_weight, allowed)[1]
 
     @available_if(_router_has("predict_outcomes"))
-    def predict_outcomes(self, X):
+    def predict_outcomes(self, X: QueriesLike) -> PredictedOutcomes:
         """Predict the performance and the cost of every LLM, as the router does.
 
         Parameters
@@ -189,7 +212,7 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
         return self.router_.predict_outcomes(X)
 
     @property
-    def classes_(self):
+    def classes_(self) -> Names:
         """Names of the LLMs of the router, whose pool may change after `fit`."""
         return self.router_.classes_
 

@@ -3,16 +3,18 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skrouter._routers.routing import RoutingMethods
+from skrouter._routers.routing import ScoreMethod
+from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
+from skrouter._utils.types import AllowedLike, Floats, Names, QueriesLike
 
 
 @with_shared_parts
-class FixedTradeOffMixin(RoutingMethods):
+class FixedTradeOffMixin(ScoreMethod):
     """Predictions of `router_` at the trade-off `cost_weight_`, whatever its own one is."""
 
-    def predict(self, X, *, allowed=None):
+    def predict(self, X: QueriesLike, *, allowed: AllowedLike | None = None) -> Names:
         """Choose an LLM for each query, at the trade-off `cost_weight_`.
 
         **The guarantee is for the whole pool.** With `allowed`, others are called instead of those
@@ -35,7 +37,7 @@ class FixedTradeOffMixin(RoutingMethods):
         """
         return self._route(X, allowed=allowed).llms
 
-    def predict_proba(self, X, *, allowed=None):
+    def predict_proba(self, X: QueriesLike, *, allowed: AllowedLike | None = None) -> Floats:
         """Share of each LLM, as the router gives it at the trade-off `cost_weight_`.
 
         The guarantee is for `predict`, not for a draw by these shares.
@@ -51,7 +53,7 @@ class FixedTradeOffMixin(RoutingMethods):
         """
         return self._route(X, allowed=allowed).shares
 
-    def decision_function(self, X, *, allowed=None):
+    def decision_function(self, X: QueriesLike, *, allowed: AllowedLike | None = None) -> Floats:
         """Value of each LLM, as the router gives it at the trade-off `cost_weight_`.
 
         Parameters
@@ -65,7 +67,7 @@ class FixedTradeOffMixin(RoutingMethods):
         """
         return self._route(X, allowed=allowed).decision
 
-    def predict_outcomes(self, X):
+    def predict_outcomes(self, X: QueriesLike) -> PredictedOutcomes:
         """Predict the performance and the cost of every LLM, as the router does.
 
         Parameters

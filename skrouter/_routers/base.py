@@ -1,10 +1,12 @@
 """What every router shares: reading queries, choosing an LLM, and being scored."""
 
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from numbers import Real
 from secrets import token_hex
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -32,10 +34,11 @@ from skrouter._targets.training_data import TrainingData
 from skrouter._targets.utility import restrict, routing_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now, replaced_at_once
+from skrouter._utils.types import CostLike, Names, QueriesLike, TargetLike
 
 
 @with_shared_parts
-class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
     """Base of all routers: a classifier whose classes are the LLMs.
 
     A subclass has the parameters `encoder`, `cost_weight` and `llm_names`, learns in
@@ -54,6 +57,13 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
     - `_fit_id` changes with every fit, `_state_id` also with every change of the pool.
     """
 
+    classes_: Names
+    uses_cost_: bool
+    takes_text_: bool
+    cost_weight: float
+    _fit_id: str
+    _state_id: str
+
     # Routers that choose the same whatever the query set this to False: text is then not encoded.
     _looks_at_queries = True
     # Whether `fit` and `predict` want the task of each query.
@@ -69,7 +79,13 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
         "llm_names": ["array-like", None],
     }
 
-    def fit(self, X, y, cost=None, sample_weight=None):
+    def fit(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn from past queries which LLM to call.
 
         Parameters
@@ -92,7 +108,7 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator, metaclass=ABCMe
         return self
 
     @property
-    def _own_cost_weight(self):
+    def _own_cost_weight(self) -> float:
         return self.cost_weight
 
     def _learn(self, data, **details):

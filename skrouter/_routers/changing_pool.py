@@ -1,25 +1,51 @@
 """Methods that change the pool of a fitted router, without a new fit."""
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from secrets import token_hex
+from typing import Self
 
+from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._routers.explanation import Examples
+from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.new_llm import learn_new_llm
-from skrouter._routers.outcomes import serves_any_trade_off
-from skrouter._routers.pool import check_new_name, check_new_outcomes, check_new_prices
+from skrouter._routers.outcomes import OutcomesMixin, serves_any_trade_off
+from skrouter._routers.pool import Pool, check_new_name, check_new_outcomes, check_new_prices
+from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.state import as_of_now, changed_at_once
+from skrouter._utils.types import Floats, LLMName, QueriesLike
 
 
-class ChangingPoolMethods:
+class ChangingPoolMethods(OutcomesMixin):
     """Mixin of a router that holds a :class:`Pool` as `_pool`, its names as `classes_`.
 
     It gives `_represent(embeddings)` and `_predict_trained(embeddings)`, and in `_examples` the
     training queries that it keeps.
     """
 
+    _pool: Pool
+    _network: FittedNetwork
+    _examples: Examples
+
+    @abstractmethod
+    def _represent(self, embeddings: Floats) -> Floats:
+        """Query representations, which a new LLM is learnt on."""
+
+    @abstractmethod
+    def _predict_trained(self, embeddings: Floats) -> PredictedOutcomes:
+        """Predicted outcomes of the LLMs that were there in training."""
+
     @available_if(serves_any_trade_off)
-    def add_llm(self, name, performance, cost=None, X=None):
+    def add_llm(
+        self,
+        name: LLMName,
+        performance: ArrayLike,
+        cost: ArrayLike | None = None,
+        X: QueriesLike | None = None,
+    ) -> Self:
         """Add an LLM from a few scored queries, without training anything else.
 
         Predictions for the LLMs that are there already do not change.
@@ -61,14 +87,14 @@ class ChangingPoolMethods:
         check_is_fitted(self)
         now = as_of_now(self)
         check_new_name(name, now.classes_)
-        performance, cost = check_new_outcomes(performance, cost, X, uses_cost=now.uses_cost_)
-        known = performance == performance
+        scores, costs = check_new_outcomes(performance, cost, X, uses_cost=now.uses_cost_)
+        known = scores == scores  # not NaN
         embeddings = now._read_queries(X)[known]
         llm = learn_new_llm(
             now._represent(embeddings),
             now._predict_trained(embeddings),
-            performance[known],
-            None if cost is None else cost[known],
+            scores[known],
+            None if costs is None else costs[known],
             now._pool.performance_range,
         )
         with changed_at_once(self) as draft:
@@ -83,7 +109,7 @@ class ChangingPoolMethods:
             draft._state_id = token_hex(8)
         return self
 
-    def remove_llm(self, name):
+    def remove_llm(self, name: LLMName) -> Self:
         """Take an LLM out of the pool. Predictions for the others do not change.
 
         Parameters
@@ -113,7 +139,7 @@ class ChangingPoolMethods:
         return self
 
     @available_if(serves_any_trade_off)
-    def update_cost(self, cost, *, relative=False):
+    def update_cost(self, cost: Mapping[LLMName, float], *, relative: bool = False) -> Self:
         """Change what LLMs cost, as when prices change.
 
         Parameters

@@ -3,22 +3,33 @@
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skrouter._routers.explanation import explain
-from skrouter._routers.outcomes import serves_any_trade_off
+from skrouter._routers.explanation import Decision, Examples, explain
+from skrouter._routers.outcomes import OutcomesMixin, serves_any_trade_off
 from skrouter._targets.utility import expected_utility, restrict
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
+from skrouter._utils.types import AllowedLike, QueriesLike
 
 
 @with_shared_parts
-class ExplainMethods:
+class ExplainMethods(OutcomesMixin):
     """Mixin of a router that predicts outcomes and keeps training queries in `_examples`."""
 
+    _examples: Examples
+
     @available_if(serves_any_trade_off)
-    def explain(self, X, *, cost_weight=None, allowed=None, n_neighbors=5):
+    def explain(
+        self,
+        X: QueriesLike,
+        *,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+        n_neighbors: int = 5,
+    ) -> list[Decision]:
         """Say for each query what the choice rests on.
 
         Parameters

@@ -5,9 +5,11 @@ from abc import abstractmethod
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skrouter._targets.utility import expected_utility
+from skrouter._routers.base import BaseRouter
+from skrouter._targets.utility import PredictedOutcomes, expected_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
+from skrouter._utils.types import QueriesLike
 
 
 def serves_any_trade_off(router):
@@ -16,13 +18,13 @@ def serves_any_trade_off(router):
 
 
 @with_shared_parts
-class OutcomesMixin:
+class OutcomesMixin(BaseRouter):
     """Before :class:`BaseRouter` in the bases: `_predict_outcomes` says what is expected."""
 
     _any_trade_off = True
 
     @available_if(serves_any_trade_off)
-    def predict_outcomes(self, X):
+    def predict_outcomes(self, X: QueriesLike) -> PredictedOutcomes:
         """Predict the performance and the cost of every LLM.
 
         Parameters

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Self
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
@@ -45,8 +47,10 @@ EXPERT_SETTINGS = r"""expert_settings : dict, default=None
       encoder. 0 keeps none."""
 
 
-class RadialParameters:
-    """Before :class:`BaseRouter` in the bases: reads and checks the parameters."""
+class RadialParameters(BaseRouter):
+    """Mixin of the router that reads and checks the parameters."""
+
+    expert_settings: Mapping[str, object] | None
 
     _parameter_constraints = {
         **BaseRouter._parameter_constraints,
@@ -79,10 +83,10 @@ class RadialParameters:
     def paper_settings(
         cls,
         *,
-        encoder="microsoft/mdeberta-v3-base",
-        fine_tune_encoder=True,
-        kl_direction="forward",
-    ):
+        encoder: str | BaseEstimator = "microsoft/mdeberta-v3-base",
+        fine_tune_encoder: bool = True,
+        kl_direction: str = "forward",
+    ) -> dict[str, object]:
         """Parameters of the published method, to be passed on: ``RadialRouterClassifier(**...)``.
 
         One trade-off per fit, and none of what is ours: no intercept, no smoothing, no
@@ -146,7 +150,7 @@ class RadialParameters:
             },
         }
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, object]:
         """Parameters of the router.
 
         Parameters
@@ -166,7 +170,7 @@ class RadialParameters:
             parameters.update({_EXPERT + name: value for name, value in settings.items()})
         return parameters
 
-    def set_params(self, **params):
+    def set_params(self, **params: object) -> Self:
         """Set parameters of the router.
 
         Parameters

@@ -1,20 +1,21 @@
 """RadialRouterClassifier, the main estimator."""
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from collections.abc import Mapping
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
-from skrouter._routers.base import BaseRouter
 from skrouter._routers.changing_pool import ChangingPoolMethods
 from skrouter._routers.explain_methods import ExplainMethods
 from skrouter._routers.explanation import choose_examples
 from skrouter._routers.fitted_network import FittedNetwork
-from skrouter._routers.outcomes import OutcomesMixin
 from skrouter._routers.pool import Pool
 from skrouter._routers.radial_parameters import EXPERT_SETTINGS, RadialParameters
 from skrouter._targets.utility import PredictedOutcomes, expected_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
+from skrouter._utils.types import Floats, NamesLike, QueriesLike, Seed
 from skrouter._utils.versions import versions, warn_on_other_versions
 
 
@@ -26,8 +27,6 @@ class RadialRouterClassifier(
     RadialParameters,
     ChangingPoolMethods,
     ExplainMethods,
-    OutcomesMixin,
-    BaseRouter,
 ):
     r"""Learn from past queries which LLM to call, with RadialRouter.
 
@@ -217,30 +216,30 @@ class RadialRouterClassifier(
 
     def __init__(
         self,
-        encoder="all-MiniLM-L6-v2",
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         *,
-        cost_weight=0.02,
-        trade_off="any",
-        contrastive_weight=0.3,
-        target_temperature=0.2,
-        target_smoothing=0.3,
-        distillation=0.5,
-        backbone="radial",
-        n_layers=2,
-        hidden_dim=64,
-        dropout=0.3,
-        fit_intercept=True,
-        fine_tune_encoder=False,
-        learning_rate=4e-3,
-        batch_size=64,
-        max_iter=10,
-        cv=4,
-        expert_settings=None,
-        llm_names=None,
-        device="auto",
-        random_state=None,
-        verbose=False,
-    ):
+        cost_weight: float = 0.02,
+        trade_off: str = "any",
+        contrastive_weight: float = 0.3,
+        target_temperature: float = 0.2,
+        target_smoothing: float = 0.3,
+        distillation: float = 0.5,
+        backbone: str = "radial",
+        n_layers: int = 2,
+        hidden_dim: int = 64,
+        dropout: float = 0.3,
+        fit_intercept: bool = True,
+        fine_tune_encoder: bool = False,
+        learning_rate: float = 4e-3,
+        batch_size: int = 64,
+        max_iter: int = 10,
+        cv: int | object = 4,
+        expert_settings: Mapping[str, object] | None = None,
+        llm_names: NamesLike | None = None,
+        device: str = "auto",
+        random_state: Seed = None,
+        verbose: bool = False,
+    ) -> None:
         self.encoder = encoder
         self.cost_weight = cost_weight
         self.trade_off = trade_off
@@ -264,7 +263,7 @@ class RadialRouterClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: QueriesLike):
         """Query representations ``h_q``, on which the contrastive loss acts.
 
         Parameters
@@ -281,12 +280,12 @@ class RadialRouterClassifier(
         return now._represent(now._read_queries(X))
 
     @property
-    def mean_cost_(self):
+    def mean_cost_(self) -> Floats | None:
         """Mean cost of each LLM, US dollars per 1,000 queries; None without costs."""
         return self._pool.present_mean_cost
 
     @property
-    def llm_embeddings_(self):
+    def llm_embeddings_(self) -> Floats:
         """The learnt embeddings of the LLMs of the training data."""
         return self._network.llm_embeddings
 

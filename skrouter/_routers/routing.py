@@ -1,13 +1,17 @@
 """Choosing an LLM: what a router makes of queries, and the methods that give it out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._targets.routing_target import RoutingTarget
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
+from skrouter._utils.types import AllowedLike, CostLike, Floats, Names, QueriesLike, TargetLike
 from skrouter.metrics._score import score_choices
 
 
@@ -52,13 +56,74 @@ class RoutedQueries(NamedTuple):
 
 
 @with_shared_parts
-class RoutingMethods:
-    """Mixin that gives out what `_route` returns, a :class:`RoutedQueries`.
+class ScoreMethod(ABC):
+    """Mixin that judges what `predict` chooses at `_own_cost_weight`."""
 
-    `score` judges it at `_own_cost_weight`, by the target that `_read_scored_target` reads.
-    """
+    @property
+    @abstractmethod
+    def _own_cost_weight(self) -> float:
+        """The trade-off where none is asked for."""
 
-    def predict(self, X, *, cost_weight=None, allowed=None):
+    @abstractmethod
+    def _route(
+        self,
+        X: QueriesLike,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> RoutedQueries:
+        """Value every LLM on every query."""
+
+    @abstractmethod
+    def _read_scored_target(self, y: TargetLike, cost: CostLike | None) -> RoutingTarget:
+        """Read the target of `score`."""
+
+    def score(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
+
+        With labels as `y` this is the accuracy. To compare settings of `cost_weight`, use a
+        scorer with a fixed trade-off, :func:`skrouter.metrics.make_routing_scorer`: this
+        score moves with the router's own `cost_weight`.
+
+        Parameters
+        ----------
+        %(X)s
+        %(y_true)s
+        %(cost)s
+        %(sample_weight)s
+
+        Returns
+        -------
+        %(score)s
+
+        Raises
+        ------
+        %(raises_score)s
+        """
+        check_is_fitted(self)
+        now = as_of_now(self)
+        target = now._read_scored_target(y, cost)
+        return score_choices(
+            target, now._route(X).llms, now._own_cost_weight, sample_weight
+        ).utility
+
+
+@with_shared_parts
+class RoutingMethods(ScoreMethod):
+    """Mixin that gives out what `_route` returns, a :class:`RoutedQueries`."""
+
+    def predict(
+        self,
+        X: QueriesLike,
+        *,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Names:
         """Choose an LLM for each query.
 
         Parameters
@@ -77,7 +142,13 @@ class RoutingMethods:
         """
         return self._route(X, cost_weight, allowed).llms
 
-    def decision_function(self, X, *, cost_weight=None, allowed=None):
+    def decision_function(
+        self,
+        X: QueriesLike,
+        *,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Floats:
         """Value of each LLM on each query: `predict` chooses the largest.
 
         For routers that predict outcomes these are the expected utilities, in units of the
@@ -102,7 +173,13 @@ class RoutingMethods:
         """
         return self._route(X, cost_weight, allowed).decision
 
-    def predict_proba(self, X, *, cost_weight=None, allowed=None):
+    def predict_proba(
+        self,
+        X: QueriesLike,
+        *,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Floats:
         """Share of each LLM: the softmax of its values.
 
         That is the form of the target distribution which the main router learns (paper, section
@@ -129,30 +206,3 @@ class RoutingMethods:
         %(raises_predict)s
         """
         return self._route(X, cost_weight, allowed).shares
-
-    def score(self, X, y, cost=None, sample_weight=None):
-        """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
-
-        With labels as `y` this is the accuracy. To compare settings of `cost_weight`, use a
-        scorer with a fixed trade-off, :func:`skrouter.metrics.make_routing_scorer`: this
-        score moves with the router's own `cost_weight`.
-
-        Parameters
-        ----------
-        %(X)s
-        %(y_true)s
-        %(cost)s
-        %(sample_weight)s
-
-        Returns
-        -------
-        %(score)s
-
-        Raises
-        ------
-        %(raises_score)s
-        """
-        check_is_fitted(self)
-        now = as_of_now(self)
-        target = now._read_scored_target(y, cost)
-        return score_choices(target, now.predict(X), now._own_cost_weight, sample_weight).utility

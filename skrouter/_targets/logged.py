@@ -1,14 +1,22 @@
 """Logs in which one LLM was called per query: reading them, and a training target from them."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import column_or_1d
 
 from skrouter._targets.llm_names import columns_of
 from skrouter._targets.routing_target import check_routing_target
+from skrouter._utils.types import CostLike, NamesLike
 
 
-def make_logged_target(logged_llms, performance, cost=None, *, llm_names=None):
+def make_logged_target(
+    logged_llms: ArrayLike,
+    performance: ArrayLike,
+    cost: CostLike | None = None,
+    *,
+    llm_names: NamesLike | None = None,
+):
     """Turn logs with one called LLM per query into matrices with NaN for what was not seen.
 
     Parameters
@@ -64,12 +72,13 @@ def make_logged_target(logged_llms, performance, cost=None, *, llm_names=None):
     logged, *outcomes = read_log(logged_llms, performance, cost)
     pool = np.unique(logged) if llm_names is None else column_or_1d(llm_names)
     columns = columns_of(logged, pool, "logged_llms")
-    tables = [
-        None if values is None else np.full((len(logged), len(pool)), np.nan) for values in outcomes
-    ]
-    for table, values in zip(tables, outcomes, strict=True):
-        if values is not None:
-            table[np.arange(len(logged)), columns] = values
+
+    def one_per_row(values):
+        table = np.full((len(logged), len(pool)), np.nan)
+        table[np.arange(len(logged)), columns] = values
+        return table
+
+    tables = [None if values is None else one_per_row(values) for values in outcomes]
     return check_routing_target(*tables, llm_names=pool, allow_labels=False)
 
 

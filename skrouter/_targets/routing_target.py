@@ -9,6 +9,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import assert_all_finite
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,6 +19,7 @@ from skrouter._targets.cautions import warn_of_number_labels
 from skrouter._targets.llm_names import check_llm_names, column_names, name_llms
 from skrouter._targets.named_target import NamedTarget
 from skrouter._targets.tables import as_floats, check_row_order, column_labels, plain_array
+from skrouter._utils.types import CostLike
 
 
 class RoutingTarget(NamedTuple):
@@ -43,7 +45,7 @@ class RoutingTarget(NamedTuple):
         return RoutingTarget(self.performance[rows], cost, self.llm_names)
 
 
-def make_routing_target(performance, cost):
+def make_routing_target(performance: ArrayLike, cost: CostLike):
     """Bind performance and cost into one array that survives model selection.
 
     Searches and cross-validation split `y` by rows and know nothing of a second matrix. A

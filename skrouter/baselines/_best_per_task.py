@@ -1,6 +1,9 @@
 """The reference that shows whether a router gains anything per query."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from skrouter._routers.base import BaseRouter
@@ -8,6 +11,16 @@ from skrouter._routers.routing import RoutedQueries
 from skrouter._targets.utility import restrict
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import (
+    AllowedLike,
+    CostLike,
+    Floats,
+    LabelsLike,
+    Names,
+    NamesLike,
+    QueriesLike,
+    TargetLike,
+)
 from skrouter.metrics._score import score_choices
 
 
@@ -62,11 +75,19 @@ class BestPerTaskRouter(BaseRouter):
     _looks_at_queries = False
     _needs_tasks = True
 
-    def __init__(self, *, cost_weight=0.02, llm_names=None):
+    def __init__(self, *, cost_weight: float = 0.02, llm_names: NamesLike | None = None) -> None:
         self.cost_weight = cost_weight
         self.llm_names = llm_names
 
-    def fit(self, X, y, cost=None, sample_weight=None, *, tasks=None):
+    def fit(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        tasks: LabelsLike | None = None,
+    ) -> Self:
         """Learn the best LLM of each task.
 
         Parameters
@@ -101,7 +122,14 @@ class BestPerTaskRouter(BaseRouter):
             draft._learn(draft._read_training_data(X, y, cost, sample_weight), tasks=tasks)
         return self
 
-    def predict(self, X, *, tasks=None, cost_weight=None, allowed=None):
+    def predict(
+        self,
+        X: QueriesLike,
+        *,
+        tasks: LabelsLike | None = None,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Names:
         """Choose an LLM for each query by its task.
 
         Parameters
@@ -127,7 +155,14 @@ class BestPerTaskRouter(BaseRouter):
         """
         return self._route(X, cost_weight, allowed, tasks).llms
 
-    def decision_function(self, X, *, tasks=None, cost_weight=None, allowed=None):
+    def decision_function(
+        self,
+        X: QueriesLike,
+        *,
+        tasks: LabelsLike | None = None,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Floats:
         """Mean utility of each LLM on the task of each query.
 
         Parameters
@@ -148,7 +183,14 @@ class BestPerTaskRouter(BaseRouter):
         """
         return self._route(X, cost_weight, allowed, tasks).decision
 
-    def predict_proba(self, X, *, tasks=None, cost_weight=None, allowed=None):
+    def predict_proba(
+        self,
+        X: QueriesLike,
+        *,
+        tasks: LabelsLike | None = None,
+        cost_weight: float | ArrayLike | None = None,
+        allowed: AllowedLike | None = None,
+    ) -> Floats:
         """Share of each LLM by a softmax of the mean utilities on the task.
 
         Parameters
@@ -169,7 +211,15 @@ class BestPerTaskRouter(BaseRouter):
         """
         return self._route(X, cost_weight, allowed, tasks).shares
 
-    def score(self, X, y, cost=None, sample_weight=None, *, tasks=None):
+    def score(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        tasks: LabelsLike | None = None,
+    ) -> float:
         """Mean utility of the chosen LLMs, ``performance - cost_weight * cost``.
 
         Parameters

@@ -4,6 +4,7 @@ import numpy as np
 
 from skrouter._routers.base import BaseRouter
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import NamesLike
 
 
 class BestSingleRouter(BaseRouter):
@@ -41,7 +42,7 @@ class BestSingleRouter(BaseRouter):
 
     _looks_at_queries = False
 
-    def __init__(self, *, cost_weight=0.02, llm_names=None):
+    def __init__(self, *, cost_weight: float = 0.02, llm_names: NamesLike | None = None) -> None:
         self.cost_weight = cost_weight
         self.llm_names = llm_names
 

@@ -1,9 +1,11 @@
 """The cosine classifier."""
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -110,19 +112,19 @@ class CosineClassifierRouter(CosineRouter):
 
     def __init__(
         self,
-        hidden_dim=64,
+        hidden_dim: int = 64,
         *,
-        temperature=1.0,
-        learning_rate=1e-3,
-        weight_decay=0.01,
-        batch_size=64,
-        max_iter=10,
-        ties="share",
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        temperature: float = 1.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
+        batch_size: int = 64,
+        max_iter: int = 10,
+        ties: str = "share",
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.hidden_dim = hidden_dim
         self.temperature = temperature
         self.learning_rate = learning_rate

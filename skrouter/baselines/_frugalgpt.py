@@ -1,9 +1,12 @@
 """FrugalGPT: a cascade of LLMs."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
@@ -12,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._routers.base import BaseRouter
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.types import CostLike, LLMName, NamesLike, QueriesLike, Seed, TargetLike
 from skrouter.baselines._cascade_search import (
     all_orders,
     least_cost,
@@ -161,19 +165,19 @@ class FrugalGPTRouter(BaseRouter):
 
     def __init__(
         self,
-        max_length=3,
+        max_length: int = 3,
         *,
-        order=None,
-        thresholds=None,
-        budget=None,
-        n_thresholds=10,
-        alpha=10.0,
-        n_folds=5,
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        order: Sequence[LLMName] | None = None,
+        thresholds: Sequence[float] | None = None,
+        budget: float | None = None,
+        n_thresholds: int = 10,
+        alpha: float = 10.0,
+        n_folds: int = 5,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.max_length = max_length
         self.order = order
         self.thresholds = thresholds
@@ -186,7 +190,7 @@ class FrugalGPTRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_calls(self, X):
+    def predict_calls(self, X: QueriesLike):
         """LLMs that are called on each query, in order.
 
         Parameters
@@ -202,7 +206,7 @@ class FrugalGPTRouter(BaseRouter):
         check_is_fitted(self)
         return [self.order_[: stop + 1] for stop in self._stops(self._read_queries(X))]
 
-    def cascade_outcomes(self, X, y, cost=None):
+    def cascade_outcomes(self, X: QueriesLike, y: TargetLike, cost: CostLike | None = None):
         """Performance, cumulative cost and utility of the cascade on each query.
 
         Parameters
@@ -236,7 +240,13 @@ class FrugalGPTRouter(BaseRouter):
         utility = routing_utility(performance, total, self.cost_weight)
         return CascadeOutcomes(performance, total, utility)
 
-    def score(self, X, y, cost=None, sample_weight=None):
+    def score(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Mean utility of the cascade, ``performance - cost_weight * cumulative cost``.
 
         Parameters

@@ -5,11 +5,13 @@ from importlib import import_module
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from skrouter._routers.base import BaseRouter, check_embeddings
+from skrouter._utils.types import LLMName, NamesLike, Seed
 
 
 class GraphRouter(BaseRouter):
@@ -158,20 +160,20 @@ class GraphRouter(BaseRouter):
 
     def __init__(
         self,
-        hidden_dim=64,
+        hidden_dim: int = 64,
         *,
-        n_layers=2,
-        hidden_share=0.5,
-        llm_descriptions=None,
-        learning_rate=3e-3,
-        weight_decay=0.01,
-        batch_size=1024,
-        max_iter=50,
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        n_layers: int = 2,
+        hidden_share: float = 0.5,
+        llm_descriptions: Mapping[LLMName, str] | None = None,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        batch_size: int = 1024,
+        max_iter: int = 50,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.hidden_dim = hidden_dim
         self.n_layers = n_layers
         self.hidden_share = hidden_share

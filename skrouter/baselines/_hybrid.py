@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrouter._routers.base import BaseRouter
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import Floats, LLMName, NamesLike, QueriesLike, Seed
 
 _NEVER = np.nextafter(1.0, 2.0)  # no probability reaches it
 
@@ -118,18 +120,18 @@ class HybridLLMRouter(BaseRouter):
 
     def __init__(
         self,
-        small=None,
-        large=None,
+        small: LLMName | None = None,
+        large: LLMName | None = None,
         *,
-        labels="det",
-        threshold=None,
-        C=1.0,
-        n_folds=5,
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        labels: str = "det",
+        threshold: float | None = None,
+        C: float = 1.0,
+        n_folds: int = 5,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.small = small
         self.large = large
         self.labels = labels
@@ -141,7 +143,7 @@ class HybridLLMRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_small(self, X):
+    def predict_small(self, X: QueriesLike) -> Floats:
         """Probability that the small LLM is good enough.
 
         Parameters

@@ -2,9 +2,11 @@
 
 from numbers import Integral
 
+from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skrouter._utils.types import NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 
 
@@ -77,14 +79,14 @@ class KNNRouter(OutcomeRouter):
 
     def __init__(
         self,
-        n_neighbors=80,
+        n_neighbors: int = 80,
         *,
-        metric="cosine",
-        weights="uniform",
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-    ):
+        metric: str = "cosine",
+        weights: str = "uniform",
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.weights = weights

@@ -2,9 +2,11 @@
 
 from numbers import Real
 
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import Interval
 
+from skrouter._utils.types import NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 
 
@@ -63,7 +65,14 @@ class LinearRouter(OutcomeRouter):
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, alpha=10.0, *, encoder="all-MiniLM-L6-v2", cost_weight=0.02, llm_names=None):
+    def __init__(
+        self,
+        alpha: float = 10.0,
+        *,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+    ) -> None:
         self.alpha = alpha
         self.encoder = encoder
         self.cost_weight = cost_weight

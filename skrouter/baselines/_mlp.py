@@ -3,10 +3,12 @@
 import warnings
 from numbers import Integral, Real
 
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils._param_validation import Interval
 
+from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._outcome_router import OutcomeRouter
 from skrouter.baselines._target_scaling import StandardizedTargets
 
@@ -103,16 +105,16 @@ class MLPRouter(OutcomeRouter):
 
     def __init__(
         self,
-        hidden_dim=64,
+        hidden_dim: int = 64,
         *,
-        alpha=1.0,
-        max_iter=20,
-        learning_rate=1e-3,
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        alpha: float = 1.0,
+        max_iter: int = 20,
+        learning_rate: float = 1e-3,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.hidden_dim = hidden_dim
         self.alpha = alpha
         self.max_iter = max_iter

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.types import NamesLike, Seed
 
 
 class RandomRouter(BaseRouter):
@@ -45,7 +46,13 @@ class RandomRouter(BaseRouter):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, cost_weight=0.02, llm_names=None, random_state=None):
+    def __init__(
+        self,
+        *,
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.cost_weight = cost_weight
         self.llm_names = llm_names
         self.random_state = random_state

@@ -1,9 +1,10 @@
 """A router out of any scikit-learn regressor."""
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods
 
+from skrouter._utils.types import NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 
 
@@ -71,8 +72,13 @@ class RegressionRouter(OutcomeRouter):
     }
 
     def __init__(
-        self, regressor=None, *, encoder="all-MiniLM-L6-v2", cost_weight=0.02, llm_names=None
-    ):
+        self,
+        regressor: BaseEstimator | None = None,
+        *,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+    ) -> None:
         self.regressor = regressor
         self.encoder = encoder
         self.cost_weight = cost_weight

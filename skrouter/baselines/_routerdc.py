@@ -2,9 +2,11 @@
 
 from numbers import Integral, Real
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skrouter._training.neighbors import cluster_queries
+from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._cosine_base import CosineRouter
 
 
@@ -133,23 +135,23 @@ class RouterDCRouter(CosineRouter):
 
     def __init__(
         self,
-        hidden_dim=64,
+        hidden_dim: int = 64,
         *,
-        temperature=1.0,
-        n_best=4,
-        n_worst=4,
-        contrastive_weight=1.0,
-        n_negatives=3,
-        n_clusters=8,
-        learning_rate=3e-3,
-        weight_decay=0.01,
-        batch_size=64,
-        max_iter=30,
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-        random_state=None,
-    ):
+        temperature: float = 1.0,
+        n_best: int = 4,
+        n_worst: int = 4,
+        contrastive_weight: float = 1.0,
+        n_negatives: int = 3,
+        n_clusters: int = 8,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        batch_size: int = 64,
+        max_iter: int = 30,
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.hidden_dim = hidden_dim
         self.temperature = temperature
         self.n_best = n_best

@@ -2,9 +2,11 @@
 
 from numbers import Real
 
+from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skrouter._utils.types import NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 from skrouter.baselines._target_scaling import StandardizedTargets
 
@@ -94,14 +96,14 @@ class SVRRouter(OutcomeRouter):
 
     def __init__(
         self,
-        C=0.3,
+        C: float = 0.3,
         *,
-        epsilon=0.1,
-        kernel="rbf",
-        encoder="all-MiniLM-L6-v2",
-        cost_weight=0.02,
-        llm_names=None,
-    ):
+        epsilon: float = 0.1,
+        kernel: str = "rbf",
+        encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+    ) -> None:
         self.C = C
         self.epsilon = epsilon
         self.kernel = kernel

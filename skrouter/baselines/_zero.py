@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from skrouter._routers.base import BaseRouter
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import NamesLike, Seed
 from skrouter.metrics import mix_for_budget
 
 
@@ -76,7 +77,14 @@ class ZeroRouter(BaseRouter):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, budget=None, *, cost_weight=0.02, llm_names=None, random_state=None):
+    def __init__(
+        self,
+        budget: float | None = None,
+        *,
+        cost_weight: float = 0.02,
+        llm_names: NamesLike | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.budget = budget
         self.cost_weight = cost_weight
         self.llm_names = llm_names
