@@ -15,6 +15,7 @@ _HOME = {
     "SentenceEncoder": "skrouter._encoders.sentence_encoder",
     "SpendingPlan": "skrouter._meta.budget_allocation",
     "TradeOffForecast": "skrouter._meta.trade_off_for_budget",
+    "largest_query_cost": "skrouter._meta.risk_bound",
     "load": "skrouter._persistence.router_file",
     "make_logged_target": "skrouter._targets.logged",
     "make_routing_target": "skrouter._targets.routing_target",
@@ -39,6 +40,7 @@ __all__ = [
     "SentenceEncoder",
     "SpendingPlan",
     "TradeOffForecast",
+    "largest_query_cost",
     "load",
     "make_logged_target",
     "make_routing_target",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from skrouter._encoders.sentence_encoder import SentenceEncoder
     from skrouter._meta.budget_allocation import SpendingPlan, spend_budget
     from skrouter._meta.fallback import FallbackRouter
+    from skrouter._meta.risk_bound import largest_query_cost
     from skrouter._meta.risk_control import GuaranteedRouter
     from skrouter._meta.trade_off_for_budget import (
         TradeOffForecast,

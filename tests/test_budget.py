@@ -123,6 +123,55 @@ def test_the_budget_is_never_exceeded_by_a_rounding_error(seed):
         assert plan.cost == cost[rows, columns(router, plan)].sum() / 1000 <= budget
 
 
+def bill_by_price(router, X, plan, **options):
+    """What the router's own choices at the price cost, as predicted, in US dollars."""
+    llms = router.predict(X, cost_weight=plan.cost_weight, **options)
+    cost = np.nan_to_num(router.predict_outcomes(X).cost.astype(float), nan=np.inf).clip(min=0)
+    return cost[np.arange(len(X)), np.searchsorted(router.classes_, llms)].sum() / 1000
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_price_keeps_the_budget_of_its_batch(seed, coarse, dtype):
+    performance, cost = problem(40, 4, seed, coarse=coarse)
+    rng = np.random.default_rng(seed)
+    cost[rng.random(cost.shape) < 0.05] *= -1
+    performance, cost = performance.astype(dtype), cost.astype(dtype)
+    cost[np.arange(40), rng.integers(4, size=40)] = np.nan
+    router = Oracle(performance, cost)
+    router.outcomes = PredictedOutcomes(performance, cost)
+    clipped = np.where(np.isnan(cost), np.inf, np.maximum(cost, 0))
+    least, most = (float(end.sum(dtype=float)) / 1000 for end in (clipped.min(1), cost.max(1)))
+    mask = rng.random((40, 4)) < 0.7
+    mask[np.arange(40), clipped.argmin(axis=1)] = True
+    for budget in np.append(np.linspace(least, most if most > least else least, 9), 1.0) * 1.0001:
+        for options in ({}, {"allowed": mask}):
+            plan = spend_budget(router, batch(40), budget, **options)
+            assert bill_by_price(router, batch(40), plan, **options) <= budget
+
+
+def test_the_price_of_a_router_that_is_constant_keeps_the_budget():
+    """All queries are alike: a price sends all of them to one LLM, the plan need not."""
+    X = np.zeros((1000, 3))
+    performance = np.stack([np.arange(1000) % 2, np.ones(1000)], axis=1)
+    router = LinearRouter(llm_names=["a", "b"]).fit(X, performance, [1.0, 5.66])
+    for budget, by_price in [(1.0, 1.0), (2.5, 1.0), (5.0, 1.0), (5.67, 5.66)]:
+        plan = spend_budget(router, X, budget)
+        assert bill_by_price(router, X, plan) == pytest.approx(by_price)
+        assert plan.cost == pytest.approx(min(budget, 5.66), abs=0.005)
+    assert plan.cost_weight == 0.0
+
+
+def test_equals_are_told_apart_by_cost():
+    """Nothing could be bought for more, but at a price of 0 the first LLM is as good."""
+    router = Oracle(np.ones((10, 2)), np.tile([5.0, 1.0], (10, 1)))
+    plan = spend_budget(router, batch(10), 0.02)
+    assert set(plan.llms) == {"b"} and 0 < plan.cost_weight < 1e-9
+    assert bill_by_price(router, batch(10), plan) == pytest.approx(0.01)
+    assert spend_budget(router, batch(10), 0.06).cost_weight == 0.0
+
+
 def test_only_allowed_llms_are_planned_with():
     performance, cost = problem(30, 4, 0)
     router = Oracle(performance, cost)

@@ -89,7 +89,7 @@ def test_scikit_learn_conventions(estimator, check):
 def test_copies_and_pickles_choose_the_same(data):
     X, performance, cost = data
     before = np.random.get_state()[1].copy()
-    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, random_state=0)
+    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0)
     chosen = router.fit(X, performance, cost).predict(X)
     assert not hasattr(router.router, "classes_")
     for other in (clone(router).fit(X, performance, cost), pickle.loads(pickle.dumps(router))):
@@ -102,14 +102,18 @@ def test_searches_pipelines_and_frames(data):
     X, performance, cost = data
     y = make_routing_target(performance, cost)
     search = GridSearchCV(
-        GuaranteedRouter(LinearRouter(), max_cost=2.0, cost_weights=FEW, random_state=0),
+        GuaranteedRouter(
+            LinearRouter(), max_cost=2.0, max_query_cost=25.0, cost_weights=FEW, random_state=0
+        ),
         {"router__alpha": [1.0, 1e6]},
         scoring=make_routing_scorer(0.05),
         cv=2,
         error_score="raise",
     ).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    router = GuaranteedRouter(KNNRouter(20), max_cost=2.0, cost_weights=FEW, random_state=0)
+    router = GuaranteedRouter(
+        KNNRouter(20), max_cost=2.0, max_query_cost=25.0, cost_weights=FEW, random_state=0
+    )
     pipeline = make_pipeline(StandardScaler(), router).fit(X, y)
     assert pipeline.predict(X).shape == (1200,)
 
@@ -129,6 +133,7 @@ def test_text(tiny_encoder_path):
     router = GuaranteedRouter(
         LinearRouter(0.1, encoder=tiny_encoder_path, llm_names=["small", "large"]),
         max_cost=3.5,
+        max_query_cost=25.0,
         random_state=0,
     ).fit(pd.Series(easy + hard), performance, cost=[0.2, 5.0])
     assert router.predict([easy[0], hard[0]]).tolist() == ["small", "large"]
@@ -138,7 +143,9 @@ def test_text(tiny_encoder_path):
 
 def test_predictions_are_those_of_the_router_at_the_chosen_trade_off(data):
     X, performance, cost = data
-    router = GuaranteedRouter(LinearRouter(cost_weight=3.0), max_cost=2.0, random_state=0)
+    router = GuaranteedRouter(
+        LinearRouter(cost_weight=3.0), max_cost=2.0, max_query_cost=25.0, random_state=0
+    )
     router.fit(X, performance, cost)
     asked = {"cost_weight": router.cost_weight_}
     for method in ("predict", "predict_proba", "decision_function"):
@@ -161,8 +168,8 @@ def test_predictions_are_those_of_the_router_at_the_chosen_trade_off(data):
 
 
 TARGETS = [
-    {"max_cost": 2.0},
-    {"max_cost": 0.5, "relative": True, "reference": "large"},
+    {"max_cost": 2.0, "max_query_cost": 25.0},
+    {"max_cost": 0.5, "max_query_cost": 25.0, "relative": True, "reference": "large"},
     {"min_performance": 0.65},
     {"min_performance": 0.85, "relative": True, "reference": "large"},
 ]
@@ -194,13 +201,14 @@ def test_every_trade_off_is_tested_until_one_fails(options, data, fitted):
     # As if every trade-off were asked of the router one by one, in the same order of the queries.
     order = np.random.RandomState(0).permutation(len(X))
     sign, target = (-1, options["max_cost"]) if budget else (1, options["min_performance"])
-    promise = RiskConstraint(
-        sign, target, cost.max() if budget else 1.0, options.get("relative", False), 1.0, 1 - 0.9
-    )
+    largest = 25.0 if budget else 1.0
+    promise = RiskConstraint(sign, target, largest, options.get("relative", False), 1 - 0.9)
     for number in range(len(weights)):
         value, reference = received(fitted, data, options, weights[number])[:, order]
         assert router.means_[number] == pytest.approx(value.mean() / reference.mean())
-        p_value = promise.p_value((value, reference, np.ones(len(X))))
+        unit = largest if "relative" in options else 1.0
+        outcomes = value / largest, reference / unit, np.ones(len(X))
+        p_value = promise.p_value(outcomes)
         assert p_values[number] == pytest.approx(p_value)
     assert sign * target <= sign * router.bound_ < sign * router.mean_
 
@@ -214,7 +222,7 @@ def test_choices_between_two_steps_are_not_tested_again_but_ties_are():
         FrozenEstimator(fitted), max_cost=2.0, cost_weights=[0.0, 0.2, 0.25, 0.3, 0.4]
     ).fit(X, performance, cost)
     assert router.cost_weights_.tolist() == [0.4, 0.3, 0.25]
-    assert router.means_.tolist() == [1.0, 1.0, 3.0]
+    assert router.means_.tolist() == pytest.approx([1.0, 1.0, 3.0])
     # At 0 the first of equals is called, above it the cheapest.
     equal = LinearRouter().fit(X, np.ones((50, 2)), cost)
     router = GuaranteedRouter(
@@ -254,7 +262,9 @@ def test_targets_are_broken_no_more_often_than_allowed(options, fitted):
 
 def test_more_confidence_spends_less(data, fitted):
     X, performance, cost = data
-    router = GuaranteedRouter(FrozenEstimator(fitted), max_cost=2.0, random_state=0)
+    router = GuaranteedRouter(
+        FrozenEstimator(fitted), max_cost=2.0, max_query_cost=25.0, random_state=0
+    )
     means = [
         router.set_params(confidence=confidence).fit(X, performance, cost).mean_
         for confidence in (0.5, 0.9, 0.999)
@@ -265,7 +275,7 @@ def test_more_confidence_spends_less(data, fitted):
 
 def test_a_budget_above_every_cost_buys_the_best(data):
     X, performance, cost = data
-    router = GuaranteedRouter(LinearRouter(), max_cost=cost.max() + 1, random_state=0)
+    router = GuaranteedRouter(LinearRouter(), max_cost=26.0, max_query_cost=25.0, random_state=0)
     assert router.fit(X, performance, cost).cost_weight_ == 0
     assert (router.p_values_ == 0).all()
     assert GuaranteedRouter(LinearRouter(), min_performance=0.0).fit(*data).cost_weight_ == 1e6
@@ -281,6 +291,7 @@ def test_the_reference_is_the_best_llm_of_the_training_part(data):
     router = GuaranteedRouter(
         LinearRouter(llm_names=NAMES),
         max_cost=0.9,
+        max_query_cost=25.0,
         relative=True,
         calibration_fraction=0.25,
         random_state=3,
@@ -332,8 +343,8 @@ def test_what_was_not_observed_is_taken_at_its_worst(fitted):
     expected = router.fit(X, worst, cost).means_
     np.testing.assert_array_equal(router.fit(X, hidden, cost).means_, expected)
     dear, unknown = cost.copy(), cost.copy()
-    dear[missing], unknown[missing] = 20.0, np.nan
-    router = GuaranteedRouter(FrozenEstimator(fitted), max_cost=4.0, max_query_cost=20.0, **target)
+    dear[missing], unknown[missing] = 25.0, np.nan
+    router = GuaranteedRouter(FrozenEstimator(fitted), max_cost=4.0, max_query_cost=25.0, **target)
     expected = router.fit(X, performance, dear).means_
     np.testing.assert_array_equal(router.fit(X, performance, unknown).means_, expected)
     # The reference, on the other hand, at its best.
@@ -353,12 +364,14 @@ def test_what_was_not_observed_is_taken_at_its_worst(fitted):
 def test_weights(data):
     X, performance, cost = data
     weight = np.random.default_rng(0).integers(0, 3, size=1200)
-    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, random_state=0)
+    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0)
     router.fit(X, performance, cost, sample_weight=weight)
     kept = weight > 0
     again = clone(router).fit(X[kept], performance[kept], cost[kept], weight[kept])
     np.testing.assert_array_equal(again.p_values_, router.p_values_)
-    frozen = GuaranteedRouter(FrozenEstimator(router.router_), max_cost=2.0, random_state=0)
+    frozen = GuaranteedRouter(
+        FrozenEstimator(router.router_), max_cost=2.0, max_query_cost=25.0, random_state=0
+    )
     p_values = frozen.fit(X, performance, cost, weight).p_values_
     scaled = frozen.fit(X, performance, cost, weight * 7.0).p_values_
     np.testing.assert_allclose(scaled, p_values)
@@ -375,7 +388,9 @@ def test_weights(data):
 def test_a_frozen_router_is_left_as_it_is(data, fitted):
     X, performance, cost = data
     before = pickle.dumps(fitted)
-    router = GuaranteedRouter(FrozenEstimator(fitted), max_cost=2.0, random_state=0)
+    router = GuaranteedRouter(
+        FrozenEstimator(fitted), max_cost=2.0, max_query_cost=25.0, random_state=0
+    )
     frame = pd.DataFrame(performance, columns=NAMES)[["large", "small", "medium"]]
     router.fit(X, frame, pd.DataFrame(cost, columns=NAMES))
     assert router.n_calibration_ == 1200
@@ -391,7 +406,9 @@ def test_a_guarantee_is_not_for_a_router_that_was_changed(data, change):
     inner = RadialRouterClassifier(
         llm_names=NAMES, cv=None, max_iter=1, device="cpu", random_state=0
     ).fit(X[:100], performance[:100], cost[:100])
-    router = GuaranteedRouter(FrozenEstimator(inner), max_cost=5.0, random_state=0)
+    router = GuaranteedRouter(
+        FrozenEstimator(inner), max_cost=5.0, max_query_cost=25.0, random_state=0
+    )
     router.fit(X[100:], performance[100:], cost[100:]).predict(X)
     if change == "fit":
         inner.fit(X[:100], performance[:100], cost[:100])
@@ -408,9 +425,11 @@ def test_a_guarantee_is_not_for_another_pool(data):
     inner = RadialRouterClassifier(
         llm_names=NAMES, cv=None, max_iter=1, device="cpu", random_state=0
     ).fit(X[:100], performance[:100], cost[:100])
-    frozen = GuaranteedRouter(FrozenEstimator(inner), max_cost=5.0, random_state=0)
+    frozen = GuaranteedRouter(
+        FrozenEstimator(inner), max_cost=5.0, max_query_cost=25.0, random_state=0
+    )
     frozen.fit(X[100:], performance[100:], cost[100:])
-    fitted = GuaranteedRouter(clone(inner), max_cost=5.0, random_state=0)
+    fitted = GuaranteedRouter(clone(inner), max_cost=5.0, max_query_cost=25.0, random_state=0)
     fitted.fit(X, performance, cost)
     for router in (frozen, fitted):
         router.predict(X)
@@ -496,7 +515,11 @@ def test_a_frozen_router_that_knows_too_little_is_refused(data):
 @pytest.mark.parametrize(
     ("options", "safest", "rest"),
     [
-        ({"max_cost": 0.21}, "cost_weight=1e+06", "over 600 calibration queries is 0.2"),
+        (
+            {"max_cost": 0.21, "max_query_cost": 25.0},
+            "cost_weight=1e+06",
+            "over 600 calibration queries is 0.2",
+        ),
         ({"min_performance": 0.99}, "cost_weight=0", "over 600 calibration queries is 0.8"),
         ({"min_performance": 1.5, "relative": True}, "cost_weight=0", "of the reference's"),
     ],
@@ -504,9 +527,11 @@ def test_a_frozen_router_that_knows_too_little_is_refused(data):
 def test_a_target_out_of_reach_is_refused_with_the_best_that_is_not(options, safest, rest, data):
     X, performance, cost = data
     (name, target), *_ = options.items()
-    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, random_state=0).fit(*data)
+    router = GuaranteedRouter(
+        LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0
+    ).fit(*data)
     before = router.predict(X)
-    router.set_params(**{"max_cost": None, **options})
+    router.set_params(**{"max_cost": None, "max_query_cost": None, **options})
     with pytest.raises(ValueError) as error:
         router.fit(X, performance, cost)
     message = str(error.value)
@@ -547,8 +572,8 @@ def test_bets_know_nothing_of_what_they_are_placed_on():
 
 def test_small_variance_is_worth_much_less_caution_than_hoeffding():
     value = np.random.default_rng(0).gamma(4.0, 0.25, size=1000)  # mean 1, at most about 4
-    promise = RiskConstraint(-1, 1.2, 20.0, False, 1.0, 0.1)
-    outcomes = value, np.ones(1000), np.ones(1000)
+    promise = RiskConstraint(-1, 1.2, 20.0, False, 0.1)
+    outcomes = value / 20.0, np.ones(1000), np.ones(1000)
     hoeffding = value.mean() + 20.0 * np.sqrt(np.log(10) / 2000)
     assert value.mean() < promise.bound(outcomes) < 1.1 < 1.6 < hoeffding
 
@@ -558,7 +583,7 @@ def test_small_variance_is_worth_much_less_caution_than_hoeffding():
 def test_a_bound_is_where_the_p_value_reaches_the_level(sign, relative):
     rng = np.random.default_rng(0)
     outcomes = rng.random(300), rng.random(300) if relative else np.ones(300), rng.random(300)
-    promise = RiskConstraint(sign, 0.5, 1.0, relative, 1.0, 0.1)
+    promise = RiskConstraint(sign, 0.5, 1.0, relative, 0.1)
     bound = promise.bound(outcomes)
     assert sign * bound < sign * promise.mean(outcomes)
     targets = np.linspace(0, 2, 201)
@@ -569,6 +594,6 @@ def test_a_bound_is_where_the_p_value_reaches_the_level(sign, relative):
 
 def test_a_reference_of_zero_bounds_nothing():
     ones, zeros = np.ones(20), np.zeros(20)
-    promise = RiskConstraint(-1, 0.5, 1.0, True, 1.0, 0.1)
+    promise = RiskConstraint(-1, 0.5, 1.0, True, 0.1)
     assert promise.bound((ones, zeros, ones)) == promise.mean((ones, zeros, ones)) == np.inf
     assert promise.p_value((ones, zeros, ones)) == 1.0

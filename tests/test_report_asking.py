@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -109,6 +110,19 @@ def test_a_guaranteed_router_is_asked_at_the_trade_off_that_it_holds(problem, gu
     assert report.scores["router"] == pytest.approx(expected_score(problem, chosen, 0.02))
     (note,) = trade_off_notes(report)
     assert f"trade-off, {held:g}, as it serves no other, and is judged at 0.02" in note
+
+
+def test_a_report_says_what_a_guarantee_rests_on(problem, guaranteed):
+    X, performance = problem
+    report = routing_report(guaranteed, X, performance, cost=COST, **FAST)
+    assert guaranteed.guarantee_.endswith("if no query costs more than 5.")
+    assert guaranteed.guarantee_ in report.notes
+    assert guaranteed.guarantee_ in " ".join(str(report).split())
+    unbounded = clone(guaranteed).set_params(max_query_cost=None)
+    with pytest.warns(UserWarning, match="No guarantee"):
+        unbounded.fit(X, performance, np.tile(COST, (len(X), 1)))
+    report = routing_report(make_pipeline(unbounded), X, performance, cost=COST, **FAST)
+    assert any(note.startswith("No guarantee that the mean cost") for note in report.notes)
 
 
 def test_embeddings_are_those_of_the_router_inside(monkeypatch):

@@ -191,7 +191,9 @@ def test_routers_that_cannot_say(function):
     options = {"period_queries": 10}
     if function is trade_off_for_budget:
         options["budget"] = 1e9
-    guaranteed = GuaranteedRouter(LinearRouter(), max_cost=20.0, random_state=0)
+    guaranteed = GuaranteedRouter(
+        LinearRouter(), max_cost=20.0, max_query_cost=30.0, random_state=0
+    )
     guaranteed.fit(X, PERFORMANCE, cost=COSTS)
     with pytest.raises(ValueError, match="GuaranteedRouter, which holds one trade-off"):
         function(guaranteed, X, **options)

@@ -7,9 +7,15 @@ from scipy.optimize import bisect
 
 from skrouter._utils.betting import betting_p_value, plug_in_bets
 
+# As far as numbers go, with room for a search that doubles.
+_LARGEST_SHARE = np.finfo(np.float64).max / 4
+
 
 class RiskConstraint(NamedTuple):
     """A mean is at most, or at least, a target, except with a small probability.
+
+    Values are in units of the largest possible one, as :func:`impute_worst_case` makes them, so
+    that no bound is too large to calculate with.
 
     Attributes
     ----------
@@ -18,20 +24,17 @@ class RiskConstraint(NamedTuple):
     target : float
         A number, or the share of the mean of a reference.
     largest : float
-        Values are in [0, largest], those of a reference too. 0 where all LLMs are free.
+        Upper bound of what the mean is of, that of a reference too. 0 where all LLMs are free.
     relative : bool
         Whether the target is a share of a reference. If not, references are 1.
-    largest_weight : float
-        Upper bound of the weights of the queries.
     level : float
-        The probability with which the constraint may fail.
+        The probability with which the constraint may fail, below 1.
     """
 
     sign: int
     target: float
     largest: float
     relative: bool
-    largest_weight: float
     level: float
 
     def p_value(self, outcomes):
@@ -40,13 +43,14 @@ class RiskConstraint(NamedTuple):
         Parameters
         ----------
         outcomes : tuple of ndarray of shape (n_queries,)
-            Values, references and weights, of independent draws in random order.
+            Values and references in [0, 1], and weights of at most 1, of independent draws in
+            random order.
 
         Returns
         -------
         p_value : float
         """
-        return self._p_value(self.target, outcomes, self._bets(outcomes))
+        return self._p_value(self._share, outcomes, self._bets(outcomes))
 
     def bound(self, outcomes):
         """The strictest target that these outcomes would still show to be kept.
@@ -65,16 +69,18 @@ class RiskConstraint(NamedTuple):
         # At a target of 0 "at least" is kept always and "at most" never. Where does that change?
         kept_at_0, bets = self.sign > 0, self._bets(outcomes)
 
-        def side(target):
-            kept = self._p_value(target, outcomes, bets) <= self.level
+        def side(share):
+            kept = self._p_value(share, outcomes, bets) <= self.level
             return -0.5 if kept == kept_at_0 else 0.5
 
-        end = self.target if self.target > 0 else self.largest
+        # A mean is at most the largest value; a share of a reference has no such limit.
+        end = max(1.0, self._share) if self.relative else 1.0
+        limit = min(1e12 * end, _LARGEST_SHARE)
         while side(end) < 0:
             end *= 2
-            if end > 1e12 * max(self.target, self.largest):
+            if end > limit:
                 return np.inf
-        return bisect(side, 0.0, end)
+        return bisect(side, 0.0, end, xtol=1e-15 * end) * self._unit
 
     def mean(self, outcomes):
         """The limited mean of these outcomes, or its share of the reference's."""
@@ -82,34 +88,53 @@ class RiskConstraint(NamedTuple):
             return 0.0  # also as a share of a reference that is as free
         value, reference, weight = outcomes
         total = weight @ reference
-        return float(weight @ value / total) if total > 0 else np.inf
+        return float(weight @ value / total) * self._unit if total > 0 else np.inf
+
+    @property
+    def _unit(self):
+        """What a target of 1 is in the words of the user."""
+        return 1.0 if self.relative else self.largest
+
+    @property
+    def _share(self):
+        """The target, as a share of the largest value, of at most 1, or of the reference."""
+        if self.relative or self.largest == 0:
+            return self.target
+        return min(self.target / self.largest, 1.0)
 
     def _bets(self, outcomes):
         """Bets for the target itself; kept for other targets, they make the p-value monotone."""
         if self.largest == 0:
             return np.zeros(len(outcomes[0]))  # there is nothing to learn from gains
-        spread = self.largest * (1 + self.target) if self.relative else self.largest
-        return plug_in_bets(self._gains(self.target, outcomes), self.level, spread)
+        spread = (1 + self._share) / self._scale if self.relative else 1.0
+        return plug_in_bets(self._gains(self._share, outcomes), self.level, spread)
 
-    def _p_value(self, target, outcomes, bets):
-        largest_loss = self._largest_loss(target)
-        if largest_loss <= 0:
+    @property
+    def _scale(self):
+        """Of the gains of a share far above 1, whose squares would be too large."""
+        return max(1.0, self._share) if self.relative else 1.0
+
+    def _p_value(self, share, outcomes, bets):
+        largest_loss = self._largest_loss(share)
+        if largest_loss <= 0 or self.largest == 0:
             return 0.0  # it is kept whatever the outcomes
-        return float(betting_p_value(self._gains(target, outcomes), bets, largest_loss))
+        return float(betting_p_value(self._gains(share, outcomes), bets, largest_loss))
 
-    def _gains(self, target, outcomes):
-        """Numbers whose mean is above 0 if the constraint is kept, for weights of at most 1."""
+    def _gains(self, share, outcomes):
+        """Numbers whose mean is above 0 if the constraint is kept."""
         value, reference, weight = outcomes
-        return self.sign * (value - target * reference) * (weight / self.largest_weight)
+        return self.sign * (value / self._scale - share / self._scale * reference) * weight
 
-    def _largest_loss(self, target):
+    def _largest_loss(self, share):
         if self.sign > 0:  # a value of 0, where the reference is as large as it can be
-            return target * (self.largest if self.relative else 1.0)
+            return share / self._scale
         # the largest value, where the reference is as small as it can be
-        return self.largest - (0.0 if self.relative else target)
+        return (1.0 if self.relative else 1.0 - share) / self._scale
 
 
-def make_risk_constraint(performance, cost, *, max_cost, min_performance, max_query_cost, **common):
+def make_risk_constraint(
+    performance, cost, *, max_cost, min_performance, max_query_cost, confidence, relative
+):
     """Make the constraint that is asked for, and check that the outcomes are within its bounds.
 
     Parameters
@@ -120,13 +145,17 @@ def make_risk_constraint(performance, cost, *, max_cost, min_performance, max_qu
         One of them.
     max_query_cost : float or None
         None takes the largest observed cost.
-    **common
-        The other fields of :class:`RiskConstraint`.
+    confidence : float
+        In (0, 1).
+    relative : bool
+        As in :class:`RiskConstraint`.
 
     Returns
     -------
     constraint : RiskConstraint
     """
+    # Next to 1 the level is 1 in floating point, at which everything would pass.
+    common = {"relative": relative, "level": min(1 - confidence, np.nextafter(1.0, 0.0))}
     if max_cost is None:
         performance = performance[~np.isnan(performance)]
         if ((performance < 0) | (performance > 1)).any():
@@ -136,18 +165,18 @@ def make_risk_constraint(performance, cost, *, max_cost, min_performance, max_qu
             )
         return RiskConstraint(1, float(min_performance), 1.0, **common)
     observed = cost[~np.isnan(cost)]
-    dearest = float(observed.max(initial=0.0))
+    largest = float(observed.max(initial=0.0))
     if max_query_cost is None:
         if not observed.size:
             raise ValueError(
                 "max_query_cost is missing: no cost of a query of positive weight is known that "
                 "could be the largest."
             )
-        return RiskConstraint(-1, float(max_cost), dearest, **common)
-    if dearest > max_query_cost:
+        return RiskConstraint(-1, float(max_cost), largest, **common)
+    if largest > max_query_cost:
         raise ValueError(
             f"max_query_cost={max_query_cost!r} is no upper bound: cost holds "
-            f"{int((observed > max_query_cost).sum())} larger value(s), up to {dearest:g}. Give a "
+            f"{int((observed > max_query_cost).sum())} larger value(s), up to {largest:g}. Give a "
             "true one, or leave it out."
         )
     return RiskConstraint(-1, float(max_cost), float(max_query_cost), **common)
@@ -155,6 +184,8 @@ def make_risk_constraint(performance, cost, *, max_cost, min_performance, max_qu
 
 def impute_worst_case(constraint, target, rows, reference):
     """Values of which a constraint limits the mean; what was not observed is taken at its worst.
+
+    In units of the largest possible value.
 
     Parameters
     ----------
@@ -170,10 +201,9 @@ def impute_worst_case(constraint, target, rows, reference):
     references : ndarray of shape (n_rows,)
         1 without a reference.
     """
-    if constraint.sign > 0:
-        table, worst, best = target.performance[rows], 0.0, constraint.largest
-    else:
-        table, worst, best = target.cost[rows], constraint.largest, 0.0
+    table = target.performance if constraint.sign > 0 else target.cost
+    table = table[rows] / (constraint.largest or 1.0)
+    worst, best = (0.0, 1.0) if constraint.sign > 0 else (1.0, 0.0)
     values = np.where(np.isnan(table), worst, table)
     if reference is None:
         return values, np.ones(len(rows))

@@ -1,8 +1,13 @@
 """Budgets and quality targets that hold for future queries, with a probability of your choice."""
 
+import warnings
+from collections.abc import Mapping
+from html import escape
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
@@ -18,11 +23,13 @@ from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.fixed_trade_off import FixedTradeOffMixin, check_supports_any_trade_off
 from skrouter._meta.inner_router import read_inner_router
 from skrouter._meta.risk_constraint import impute_worst_case, make_risk_constraint
+from skrouter._meta.risk_messages import WITHOUT_BOUND, describe_failure, describe_guarantee
 from skrouter._meta.sequential_testing import fixed_sequence_test, order_hypotheses
-from skrouter._targets.routing_target import RoutingTarget, check_routing_target
+from skrouter._targets.routing_target import check_routing_target
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import replaced_at_once
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import CostLike, LLMName, QueriesLike, Seed, TargetLike
 
 
 @with_shared_parts
@@ -72,11 +79,13 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         and 3,000 per decade from 1e-6 to 1e6.
     max_query_cost : float, default=None
         Upper bound on the cost of one query, for a budget: US dollars per 1,000 queries like that.
-        It is an assumption: nothing can be guaranteed of a mean to which one unheard-of query may
-        add any sum. Lengths of prompts and answers are limited, so it can mostly be known. None
-        takes the largest cost of any LLM on any query in `fit`. The tighter it is, the more
-        of the budget can be used: about :math:`2.6 / n` of it is kept in reserve for :math:`n`
-        calibration queries at a confidence of 0.9.
+        Nothing can be guaranteed of a mean to which one unheard-of query may add any sum. Lengths
+        of prompts and answers are limited, so it can mostly be known:
+        :func:`~skrouter.largest_query_cost` computes it from list prices. With None and list prices
+        as `cost` in `fit`, one per LLM, it is the largest of these. With None and costs per query
+        **there is no guarantee**: the largest cost seen is taken, and `fit` warns. The tighter
+        the bound, the more of the budget can be used: about :math:`2.6 / n` of it is kept in
+        reserve for :math:`n` calibration queries at a confidence of 0.9.
     random_state : int, RandomState instance or None, default=None
         Seed of the split and of the order of the calibration queries, on which the tests depend.
 
@@ -97,10 +106,12 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
     cost_weights_, means_, p_values_ : ndarray of shape (n_tested,)
         The trade-offs in the order in which they were tested, up to the first failure, with the
         calibration mean and the p-value of "the target does not hold" of each.
+    guarantee_ : str
+        What is guaranteed, and what it rests on; or that nothing is.
     reference_ : str or int
         The LLM that a relative target refers to; None for an absolute one.
     max_query_cost_ : float
-        The bound that was used; None for a quality target.
+        The bound that was used, without one the largest cost seen; None for a quality target.
     n_calibration_ : int
         Number of calibration queries.
     n_features_in_ : int
@@ -168,18 +179,18 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     def __init__(
         self,
-        router,
+        router: BaseEstimator,
         *,
-        max_cost=None,
-        min_performance=None,
-        relative=False,
-        reference=None,
-        confidence=0.9,
-        calibration_fraction=0.5,
-        cost_weights="auto",
-        max_query_cost=None,
-        random_state=None,
-    ):
+        max_cost: float | None = None,
+        min_performance: float | None = None,
+        relative: bool = False,
+        reference: LLMName | None = None,
+        confidence: float = 0.9,
+        calibration_fraction: float = 0.5,
+        cost_weights: str | ArrayLike = "auto",
+        max_query_cost: float | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.router = router
         self.max_cost = max_cost
         self.min_performance = min_performance
@@ -191,7 +202,13 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.max_query_cost = max_query_cost
         self.random_state = random_state
 
-    def fit(self, X, y, cost=None, sample_weight=None):
+    def fit(
+        self,
+        X: QueriesLike,
+        y: TargetLike,
+        cost: CostLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train the router on a part of the queries and choose its trade-off on the others.
 
         Parameters
@@ -212,9 +229,15 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         ValueError
             If the input or a parameter is not as described, `router` serves one trade-off only, or
             the target cannot be shown to hold even at the safest trade-off; the message then
-            says what could be promised there. A router that was fitted before stays as it was.
+            says what could be promised there, and which outcomes are missing. A router that was
+            fitted before stays as it was.
         TypeError
             If a query among texts is not a string.
+
+        Warns
+        -----
+        UserWarning
+            If there is no guarantee, as `max_query_cost` is missing for a budget.
         """
         with replaced_at_once(self) as draft:
             draft._fit(X, y, cost, sample_weight)
@@ -242,6 +265,12 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
                 "cost is missing: without costs there is no trade-off to choose. Pass cost=, or "
                 "the result of make_routing_target as y."
             )
+        with np.errstate(over="ignore"):
+            if not np.isfinite(weight.sum()):
+                raise ValueError(
+                    f"sample_weight is up to {weight.max():.3g}, and its sum overflows; divide it "
+                    "by its mean."
+                )
         rows, random = np.flatnonzero(weight), check_random_state(self.random_state)
         constraint = make_risk_constraint(
             target.performance[rows],
@@ -249,20 +278,17 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
             max_cost=self.max_cost,
             min_performance=self.min_performance,
             max_query_cost=self.max_query_cost,
+            confidence=self.confidence,
             relative=self.relative,
-            largest_weight=weight.max(),
-            level=1 - self.confidence,
         )
         reference = self._check_reference(target.llm_names, frozen)
 
         if frozen:
             calibration = random.permutation(rows)
         else:
-            train, calibration = train_test_split(
-                rows, test_size=self.calibration_fraction, random_state=random
-            )
+            train, calibration = self._split(rows, random)
             weights = {} if sample_weight is None else {"sample_weight": weight[train]}
-            part = RoutingTarget(target.performance[train], target.cost[train], target.llm_names)
+            part = target.rows(train)
             router.fit(_safe_indexing(X, train), part, **weights)
             if self.relative and reference is None:
                 means = observed_mean(target.performance[train], weight[train])
@@ -270,11 +296,17 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         values, references = impute_worst_case(constraint, target, calibration, reference)
         predicted = router.predict_outcomes(_safe_indexing(X, calibration))
-        tests = fixed_sequence_test(
-            constraint, candidates, predicted, values, references, weight[calibration]
-        )
+        tested = values, references, weight[calibration] / weight.max()
+        tests = fixed_sequence_test(constraint, candidates, predicted, *tested)
+        known_bound = self.max_query_cost is not None or _are_list_prices(cost)
         if tests.chosen < 0:
-            raise ValueError(self._infeasible_message(tests, len(calibration)))
+            table = target.performance if self.max_cost is None else target.cost
+            limited = table[calibration], reference
+            raise ValueError(
+                describe_failure(
+                    self, constraint, tests, predicted, limited, tested, known_bound=known_bound
+                )
+            )
         self.router_, self.classes_ = router, router.classes_
         self._router_state_id = router._state_id
         self.cost_weight_ = float(tests.cost_weights[tests.chosen])
@@ -284,6 +316,12 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.reference_ = None if reference is None else target.llm_names.tolist()[reference]
         self.max_query_cost_ = None if self.max_cost is None else constraint.largest
         self.n_calibration_ = len(calibration)
+        self._without_bound = self.max_cost is not None and not known_bound
+        self.guarantee_ = describe_guarantee(
+            self, constraint, self.reference_, known_bound=known_bound
+        )
+        if self._without_bound:
+            warnings.warn(self.guarantee_, UserWarning, stacklevel=3)
         if text:  # nothing of a former fit on numbers may promise that they are taken
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
@@ -321,18 +359,35 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
             raise ValueError(f"reference={self.reference!r} is not in the pool {names.tolist()}.")
         return names.tolist().index(self.reference)
 
-    def _infeasible_message(self, tests, n_queries):
-        name = "min_performance" if self.max_cost is None else "max_cost"
-        share = " of the reference's" if self.relative else ""
-        return (
-            f"{name}={getattr(self, name)!r} cannot be promised with confidence="
-            f"{self.confidence!r}: at the safest trade-off, cost_weight={tests.cost_weights[0]:g}, "
-            f"the mean over {n_queries} calibration queries is {tests.means[0]:.4g}{share}, and "
-            f"the best that could be promised there is {tests.bound:.4g}. Ask for less, lower the "
-            "confidence, or calibrate on more queries."
-        )
+    def _split(self, rows, random):
+        """Queries to train on, and to calibrate on."""
+        if len(rows) < 2:
+            raise ValueError(
+                f"X has n_samples={len(rows)} of positive weight; at least 2 queries are needed, one "
+                "to train the router and one to calibrate, and many to be of use. Or pass a "
+                "fitted router in a FrozenEstimator."
+            )
+        n_calibration = int(np.ceil(self.calibration_fraction * len(rows)))
+        n_calibration = min(n_calibration, len(rows) - 1)
+        return train_test_split(rows, test_size=n_calibration, random_state=random)
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Parameters; and that there is no guarantee, where there is none."""
+        text = super().__repr__(N_CHAR_MAX)
+        return f"{text} [{WITHOUT_BOUND}]" if getattr(self, "_without_bound", False) else text
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle and hasattr(self, "guarantee_"):
+            bundle["text/html"] += f"<p>{escape(self.guarantee_)}</p>"
+        return bundle
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.router).input_tags
         return tags
+
+
+def _are_list_prices(cost):
+    """Whether costs are one per LLM, which every query then costs."""
+    return isinstance(cost, Mapping) or np.ndim(cost) == 1

@@ -74,6 +74,10 @@ class PriceList:
         """A few of the names, for messages."""
         return list(self._exact)[:5]
 
+    def known(self) -> list[Price]:
+        """Of all LLMs that have one."""
+        return [price for price in self._exact.values() if price is not None]
+
     def find(self, spellings: Iterable[str]) -> Price | None:
         """The price of an LLM, by any of its spellings.
 

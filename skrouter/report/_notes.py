@@ -55,6 +55,8 @@ def write_notes(
             "The router is a cascade: it pays for every LLM that it calls on a query, and the "
             "shares are those of the LLM whose answer is used."
         )
+    if hasattr(asked.core, "guarantee_"):
+        notes.append(asked.core.guarantee_)
     if not hasattr(asked.core, "predict_outcomes"):
         notes.append(
             f"{asked.name} has no predict_outcomes, so nothing can be said on how reliable its "
