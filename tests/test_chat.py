@@ -26,7 +26,13 @@ from skrouter import ChatFormatter, RadialRouterClassifier, SentenceEncoder, mak
 from skrouter._encoders.chat_formatter import takes_chats
 from skrouter._inputs.queries import check_queries, is_text, query_texts
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
-from skrouter.metrics import CostQualityDisplay, make_routing_scorer
+from skrouter.metrics import (
+    CostQualityDisplay,
+    ReliabilityDisplay,
+    RoutingShareDisplay,
+    TradeOffDisplay,
+    make_routing_scorer,
+)
 
 
 def user(content):
@@ -489,8 +495,28 @@ def test_requests_are_counted_per_chat(log):
 
 
 def test_displays_take_chats(log):
+    """What they draw of chats is what they draw of the same queries as text."""
     plt = pytest.importorskip("matplotlib.pyplot")
-    chats, _, performance = log
-    router = KNNRouter(n_neighbors=3, encoder=bag_of_words()).fit(chats, performance, [1.0, 1.0])
-    CostQualityDisplay.from_estimator({"kNN": router}, chats, performance, cost=[1.0, 1.0])
+    chats, texts, performance = log
+    routers = {
+        form: KNNRouter(n_neighbors=3, encoder=bag_of_words()).fit(X, performance, [1.0, 2.0])
+        for form, X in (("chats", chats), ("texts", texts))
+    }
+    y = make_routing_target(performance, [1.0, 2.0])
+    drawn = {
+        form: [
+            CostQualityDisplay.from_estimator(router, X, y).routers["KNNRouter"],
+            TradeOffDisplay.from_estimator(router, X, y).routers["KNNRouter"],
+            RoutingShareDisplay.from_estimator(router, X).shares["KNNRouter"],
+            [
+                curve.tolist()
+                for curve in ReliabilityDisplay.from_estimator(router, X, y).curves["KNNRouter"]
+            ],
+        ]
+        for (form, router), X in zip(routers.items(), (chats, texts), strict=True)
+    }
     plt.close("all")
+    assert drawn["chats"] == drawn["texts"]
+    (point,), _, shares, _ = drawn["chats"]
+    assert point.performance > 0.9
+    assert shares == {0: 0.5, 1: 0.5}

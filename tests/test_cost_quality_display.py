@@ -115,6 +115,20 @@ def test_display_needs_costs(pyplot):
         CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4)
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"oracle_cost_weights": [0.1, -1]}, "'oracle_cost_weights' parameter of CostQuality"),
+        ({"log_cost": "yes"}, "'log_cost' parameter of CostQualityDisplay.plot must be"),
+        ({"hull": "yes"}, "'hull' parameter of CostQualityDisplay.plot must be"),
+        ({"label_llms": None}, "'label_llms' parameter of CostQualityDisplay.plot must be"),
+    ],
+)
+def test_display_refuses_bad_options(pyplot, options, message):
+    with pytest.raises(ValueError, match=message):
+        CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4, cost=COST, **options)
+
+
 def test_display_draws_on_given_axes_and_plot_returns_itself(pyplot):
     figure, (left, right) = pyplot.subplots(ncols=2, figsize=(12, 5))
     y = make_routing_target(PERFORMANCE, COST)

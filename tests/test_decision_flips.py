@@ -23,12 +23,12 @@ class Rule:
     def __init__(self, rule, classes=("no", "yes"), cost_weight=None):
         self.rule = rule
         self.classes_ = np.array(classes)
-        self.asked = []
+        self.calls = []
         if cost_weight is not None:
             self.cost_weight = cost_weight
 
     def predict(self, X, **parameters):
-        self.asked.append((list(X), parameters))
+        self.calls.append((list(X), parameters))
         return self.classes_[[int(self.rule(text)) for text in X]]
 
 
@@ -177,10 +177,10 @@ def test_edits_depend_on_the_seed_alone():
         router.rule = lambda text: 0
         decision_flips(router, queries, edits=edits, n_repeats=2, random_state=seed)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
-    assert len(routers[0].asked) == 1 + 2 * len(EDITS)
+    assert len(routers[0].calls) == 1 + 2 * len(EDITS)
     typos = list(EDITS).index("typos")
     first = [1 + 2 * k for k in (typos, 1, 0, 0)]
-    texts = [router.asked[i : i + 2] for router, i in zip(routers, first, strict=True)]
+    texts = [router.calls[i : i + 2] for router, i in zip(routers, first, strict=True)]
     assert texts[0] == texts[1] == texts[2] != texts[3]
     assert texts[0][0] != texts[0][1]
 
@@ -195,7 +195,7 @@ def test_utility_lost_is_that_of_the_flips():
     assert plain.flip_share == [1.0]
     charged = decision_flips(router, queries, edits="wording", y=performance, cost=[0.0, 10.0])
     np.testing.assert_allclose(charged.utility_lost, [0.75])
-    assert all(parameters == {} for _, parameters in router.asked)
+    assert all(parameters == {} for _, parameters in router.calls)
     bound = decision_flips(
         router, queries, edits="wording", y=make_routing_target(performance, [0.0, 10.0])
     )
@@ -227,7 +227,7 @@ def test_on_a_router(problem):
         router, data.queries[test], y=data.performance[test], cost=data.cost[test], random_state=0
     )
     shares = dict(zip(result.edit, result.flip_share, strict=True))
-    # The words of TF-IDF are of small letters and without marks, and 1 of 10 is misspelt.
+    # The words of TF-IDF are in lower case and without marks, and 1 of 10 is misspelt.
     assert shares["case"] == shares["punctuation"] == shares["spacing"] == 0
     assert 0 < shares["typos"] < 0.8
     lost = dict(zip(result.edit, result.utility_lost, strict=True))
@@ -236,7 +236,7 @@ def test_on_a_router(problem):
     np.testing.assert_array_equal(again.flip_share, result.flip_share)
 
 
-def test_another_trade_off_is_asked_for_and_judged_by(problem):
+def test_a_router_chooses_and_is_judged_at_another_trade_off(problem):
     data, router = problem
     test = slice(200, None)
     weights = np.where(np.arange(100) % 2, 0.0, 1.0)
@@ -277,7 +277,7 @@ def test_the_last_message_of_the_user_is_edited():
     queries = [chat, {"messages": chat[:2], "model": "m"}, image, "what is a b"]
     router = Rule(lambda text: 0)
     result = decision_flips(router, queries, edits="wording")
-    (before, _), (after, _) = router.asked
+    (before, _), (after, _) = router.calls
     assert before == queries
     new = {"role": "user", "content": [{"type": "text", "text": "What's a"}, {"type": "image"}]}
     assert after[0] == [*chat[:2], new, chat[3]]
@@ -300,9 +300,9 @@ def test_the_last_message_of_the_user_is_edited():
         ({"edits": {"mine": "none"}}, ValueError, "edits holds 'none'"),
         ({"edits": {1: "typos"}}, ValueError, "edits names 1; names are str"),
         ({"edits": {"mine": lambda text, rng: None}}, TypeError, "'mine' returned NoneType for el"),
-        ({"n_repeats": 0}, ValueError, "n_repeats must be an integer >= 1, got 0"),
-        ({"n_repeats": 1.0}, ValueError, "n_repeats must be an integer"),
-        ({"n_repeats": True}, ValueError, "n_repeats must be an integer"),
+        ({"n_repeats": 0}, ValueError, "'n_repeats' parameter of decision_flips must be an int"),
+        ({"n_repeats": 1.0}, ValueError, "'n_repeats' parameter of decision_flips must be an int"),
+        ({"n_repeats": True}, ValueError, "n_repeats must be an int, got True"),
         ({"cost_weight": -1.0}, ValueError, "cost_weight must be a finite number >= 0"),
         ({"cost_weight": [0.1]}, ValueError, r"cost_weight has shape \(1,\)"),
         ({"cost": [1.0, 1.0]}, ValueError, "cost was given without y"),

@@ -33,7 +33,7 @@ PERFORMANCE = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.5], [1.0, 0.25]])
 COST = np.array([[4.0, 1.0], [6.0, 1.0], [5.0, 2.0], [5.0, 0.0]])
 CHOSEN = ["large", "small", "small", "large"]  # performance 1, 1, .5, 1; cost 4, 1, 2, 5
 
-# Three LLMs, the dearest of which nobody would pay for: the hull goes from (1, .4) to (3, .8).
+# Three LLMs, the most expensive of which is dominated: the hull goes from (1, .4) to (3, .8).
 POINTS = ([3.0, 1.0, 5.0], [0.8, 0.4, 0.6])
 
 
@@ -282,7 +282,7 @@ def test_mix_of_an_infeasible_budget_tells_the_cheapest():
 
 @pytest.mark.parametrize("budget", [nan, "1", None])
 def test_mix_refuses_what_is_no_budget(budget):
-    with pytest.raises(ValueError, match="budget must be a number"):
+    with pytest.raises(ValueError, match="'budget' parameter of mix_for_budget must be a float"):
         mix_for_budget(*POINTS, budget)
 
 
@@ -325,7 +325,7 @@ def test_deferral_curve_area_takes_the_points_and_not_their_hull():
     by_hand = 0.2 * 0.6 + 0.2 * 0.7 + 0.5 * 0.6
     assert deferral_curve_area(*POINTS, max_cost=10) == pytest.approx(by_hand)
     assert aiq(*POINTS, c_min=0, c_max=10) == pytest.approx(0.2 * 0.6 + 0.7 * 0.8)
-    # cut at the dearest LLM; the best of equal costs
+    # cut at the most expensive LLM; the best of equal costs
     assert deferral_curve_area([0, 0, 2], [0.2, 0.4, 0.8], max_cost=1) == pytest.approx(0.5)
     assert deferral_curve_area(3.0, 0.8, max_cost=1) == 0
 
@@ -333,14 +333,20 @@ def test_deferral_curve_area_takes_the_points_and_not_their_hull():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: aiq(*POINTS, c_min=2, c_max=2), "c_max must be above 2, got 2"),
-        (lambda: aiq(*POINTS, c_min=-1, c_max=2), "c_min must be a finite number >= 0, got -1"),
-        (lambda: aiq(*POINTS, c_min=0, c_max=np.inf), "c_max must be a finite number >= 0"),
-        (lambda: aiq(*POINTS, c_min=0, c_max="5"), "c_max must be a finite number"),
-        (lambda: aiq_routerbench(*POINTS, c_max=0), "c_max must be above 0"),
-        (lambda: aiq_routerbench(*POINTS, c_max=2), "c_max=2 is below the dearest corner .* 3"),
-        (lambda: deferral_curve_area(*POINTS, max_cost=0), "max_cost must be above 0"),
-        (lambda: deferral_curve_area(*POINTS, max_cost=nan), "max_cost must be a finite number"),
+        (lambda: aiq(*POINTS, c_min=2, c_max=2), "c_max=2 must be above c_min=2"),
+        (lambda: aiq(*POINTS, c_min=-1, c_max=2), "'c_min' parameter of aiq must be"),
+        (lambda: aiq(*POINTS, c_min=0, c_max=np.inf), "'c_max' parameter of aiq must be"),
+        (lambda: aiq(*POINTS, c_min=0, c_max="5"), "'c_max' parameter of aiq must be"),
+        (lambda: aiq_routerbench(*POINTS, c_max=0), "'c_max' parameter of aiq_routerbench must be"),
+        (
+            lambda: aiq_routerbench(*POINTS, c_max=2),
+            "c_max=2 is below the most expensive corner .* 3;",
+        ),
+        (
+            lambda: deferral_curve_area(*POINTS, max_cost=0),
+            "'max_cost' parameter of deferral_curve_area",
+        ),
+        (lambda: deferral_curve_area(*POINTS, max_cost=nan), "'max_cost' parameter of deferral"),
     ],
 )
 def test_bad_bounds_are_refused(call, message):
@@ -394,7 +400,7 @@ def test_cost_save_of_a_free_llm_is_refused():
 
 
 def test_quality_neutral_cost_by_hand():
-    # Half way from (2, .7) to (6, .9), over the dearest LLM's 10.
+    # Half way from (2, .7) to (6, .9), over the most expensive LLM's 10.
     assert quality_neutral_cost([6.0, 2.0], [0.9, 0.7], **SINGLE) == pytest.approx(0.4)
     assert quality_neutral_cost([6.0], [0.9], **SINGLE) == pytest.approx(0.6)
     # falls again: the first crossing counts

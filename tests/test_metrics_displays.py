@@ -210,8 +210,9 @@ def test_axis_of_the_trade_off_is_logarithmic_over_wide_ranges(weights, log_trad
     "options, message",
     [
         ({}, "cost is missing, but cost_weight=0.02"),
-        ({"cost": COST, "cost_weights": [-1]}, "cost_weight must be a finite number"),
-        ({"cost": COST, "cost_weights": ["0.1"]}, "cost_weight must be a finite number"),
+        ({"cost": COST, "cost_weights": [-1]}, "'cost_weights' parameter of TradeOffDisplay must"),
+        ({"cost": COST, "cost_weights": ["0.1"]}, "'cost_weights' parameter of TradeOffDisplay"),
+        ({"cost": COST, "log_trade_off": "yes"}, "'log_trade_off' parameter of TradeOffDisplay"),
     ],
 )
 def test_bad_trade_offs_are_refused(options, message):
@@ -308,7 +309,7 @@ def test_hulls_of_the_pool_and_of_routers_with_several_trade_offs():
     mix = display.hulls_["mix of single LLMs"].get_xydata()
     assert mix[0].tolist() == [1.0, 0.4375] and mix[-1].tolist() == [4.0, 0.75]
     np.testing.assert_allclose(mix[:, 1], 0.4375 + (mix[:, 0] - 1) / 3 * 0.3125)
-    # Always large is worse than CHOSEN, at 2.5, and dearer: flat from there.
+    # Always large is worse than CHOSEN, at 2.5, and more expensive: flat from there.
     assert (display.hulls_["curve"].get_xydata()[:, 1] == 0.875).all()
     assert display.hulls_["curve"].get_xdata()[[0, -1]].tolist() == [2.5, 4.0]
     assert legend(display.ax_)[-1] == "mix of single LLMs"
@@ -326,9 +327,11 @@ def test_hulls_are_straight_in_cost_also_on_a_logarithmic_axis():
     np.testing.assert_allclose(performance, 0.4375 + (cost - 0.1) / 99.9 * 0.3125)
 
 
-def test_hulls_from_a_free_llm_and_by_default_none():
-    free = CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4, cost=[1.0, 0.0], hull=True)
-    assert points(free.hulls_["mix of single LLMs"])[0] == [0.0, 0.4375]
+def test_hulls_from_a_zero_cost_llm_and_by_default_none():
+    zero_cost = CostQualityDisplay.from_predictions(
+        PERFORMANCE, [0] * 4, cost=[1.0, 0.0], hull=True
+    )
+    assert points(zero_cost.hulls_["mix of single LLMs"])[0] == [0.0, 0.4375]
     assert CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4, cost=COST).hulls_ == {}
 
 

@@ -128,7 +128,7 @@ def test_apgr_of_the_order_of_the_oracle_by_hand():
     assert max(others) == pytest.approx(best)
 
 
-def test_apgr_by_lot_is_a_half():
+def test_apgr_of_a_random_order_is_a_half():
     assert apgr(PAIR, [3.0] * 4, **WHICH) == 0.5
     orders = itertools.permutations(range(4))
     assert np.mean([apgr(PAIR, order, **WHICH) for order in orders]) == pytest.approx(0.5)
@@ -195,7 +195,7 @@ def test_cpt_is_not_moved_by_rounding():
 
 @pytest.mark.parametrize("level", [nan, np.inf, "0.5", None])
 def test_cpt_refuses_a_bad_level(level):
-    with pytest.raises(ValueError, match="level must be a finite number"):
+    with pytest.raises(ValueError, match="'level' parameter of cpt must be a float"):
         cpt(PAIR, RISING, **WHICH, level=level)
 
 
@@ -233,9 +233,10 @@ def test_arena_score_leaves_out_the_unobserved():
     [
         ({}, "cost is missing for the chosen LLMs"),
         ({"cost": [nan, 1.0]}, "cost is missing for the chosen LLMs"),
-        ({"beta": 0}, "beta must be a finite number > 0, got 0"),
-        ({"c_min": 0}, "c_min must be a finite number > 0"),
-        ({"c_max": nan}, "c_max must be a finite number > 0"),
+        ({"beta": 0}, "'beta' parameter of router_arena_score must be a float in the range"),
+        ({"c_min": 0}, "'c_min' parameter of router_arena_score must be"),
+        ({"c_max": nan}, "'c_max' parameter of router_arena_score must be"),
+        ({"c_max": np.inf}, "'c_max' parameter of router_arena_score must be"),
         ({"c_min": 5.0, "c_max": 5.0}, "c_max=5.0 must be above c_min=5.0"),
     ],
 )

@@ -3,21 +3,30 @@
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval
 
-from skrouter.metrics._score import read_outcomes, score_choices
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import CostLike, NamesLike
+from skrouter.metrics._score import check_scored_target, score_choices
+
+_ABOVE_0 = [Interval(Real, 0, None, closed="neither")]
 
 
+@with_shared_parts
+@validate_params({"beta": _ABOVE_0, "c_min": _ABOVE_0, "c_max": _ABOVE_0})
 def router_arena_score(
-    y_true,
-    llms,
+    y_true: ArrayLike,
+    llms: ArrayLike,
     *,
-    cost=None,
-    llm_names=None,
-    sample_weight=None,
-    beta=0.1,
-    c_min=0.0044,
-    c_max=200.0,
-):
+    cost: CostLike | None = None,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    beta: float = 0.1,
+    c_min: float = 0.0044,
+    c_max: float = 200.0,
+) -> float:
     r"""RouterArena's score: a weighted harmonic mean of performance and cheapness.
 
     With the mean performance :math:`A` and the mean cost :math:`c` of the chosen LLMs,
@@ -32,18 +41,12 @@ def router_arena_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. NaN where not observed, and then left out as in
-        :func:`routing_score`.
-    llms : array-like of shape (n_queries,) or (n_queries, n_llms)
-        The chosen LLM of each query, or probabilities, as for :func:`routing_score`.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+        What was not observed is left out as in :func:`routing_score`.
+    %(chosen_llms)s
+    %(cost_of_pair)s
+    %(pool)s
+    %(sample_weight)s
     beta : float, default=0.1
         Weight of the cheapness against the performance, above 0. The default is RouterArena's.
     c_min, c_max : float, default=0.0044 and 200.0
@@ -73,12 +76,9 @@ def router_arena_score(
     >>> round(router_arena_score([[0.0, 1.0], [1.0, 1.0]], [0, 1], cost=[0.1, 1.9]), 4)
     0.4995
     """
-    for name, value in (("beta", beta), ("c_min", c_min), ("c_max", c_max)):
-        if not isinstance(value, Real) or not 0 < value < np.inf:
-            raise ValueError(f"{name} must be a finite number > 0, got {value!r}.")
     if not c_min < c_max:
         raise ValueError(f"c_max={c_max!r} must be above c_min={c_min!r}.")
-    score = score_choices(read_outcomes(y_true, cost, llm_names), llms, 0.0, sample_weight)
+    score = score_choices(check_scored_target(y_true, cost, llm_names), llms, 0.0, sample_weight)
     if np.isnan(score.cost):
         raise ValueError(
             "cost is missing for the chosen LLMs; pass cost=, or the result of "
@@ -88,8 +88,8 @@ def router_arena_score(
         raise ValueError(
             f"The mean performance must be in [0, 1], got {score.performance:.6g}; scale y_true."
         )
-    dear = np.log2(c_max)
-    cheapness = (dear - np.log2(np.clip(score.cost, c_min, c_max))) / (dear - np.log2(c_min))
+    highest = np.log2(c_max)
+    cheapness = (highest - np.log2(np.clip(score.cost, c_min, c_max))) / (highest - np.log2(c_min))
     if cheapness == 0:
         return 0.0
     product = (1 + beta) * score.performance * cheapness

@@ -1,12 +1,16 @@
 """Points of performance against cost: of a router over its settings, and of single LLMs."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from skrouter._targets.routing_target import RoutingTarget
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.types import CostLike, Floats, NamesLike
 from skrouter.metrics._hull import non_decreasing_hull
-from skrouter.metrics._score import read_outcomes, score_choices
+from skrouter.metrics._score import check_scored_target, score_choices
 
 
 class CostQualityCurve(NamedTuple):
@@ -24,13 +28,21 @@ class CostQualityCurve(NamedTuple):
         Number of queries that were counted for each point.
     """
 
-    cost: np.ndarray
-    performance: np.ndarray
-    settings: tuple
-    n_observed: np.ndarray
+    cost: Floats
+    performance: Floats
+    settings: tuple[Hashable, ...]
+    n_observed: NDArray[np.int64]
 
 
-def cost_quality_curve(y_true, llms, *, cost=None, llm_names=None, sample_weight=None):
+@with_shared_parts
+def cost_quality_curve(
+    y_true: ArrayLike,
+    llms: Mapping[Hashable, ArrayLike] | Iterable[ArrayLike],
+    *,
+    cost: CostLike | None = None,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> CostQualityCurve:
     """Mean cost and mean performance of a router at each of its settings.
 
     One setting of a router is one point; a router is judged as a whole by the curve over all its
@@ -39,20 +51,15 @@ def cost_quality_curve(y_true, llms, *, cost=None, llm_names=None, sample_weight
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. NaN where not observed.
+    %(y_true_matrix)s
     llms : dict or sequence
         What the router chose at each setting: a dict by setting, ``{0.0: llms, 0.1: llms}``, or a
         sequence, whose settings are then numbered 0, 1, ... Each choice is names of shape
         (n_queries,) or probabilities of shape (n_queries, n_llms), as for
         :func:`routing_score`.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(cost_of_pair)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -72,8 +79,7 @@ def cost_quality_curve(y_true, llms, *, cost=None, llm_names=None, sample_weight
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -84,12 +90,20 @@ def cost_quality_curve(y_true, llms, *, cost=None, llm_names=None, sample_weight
     >>> curve.cost.tolist(), curve.performance.tolist(), curve.settings
     ([3.0, 1.0], [1.0, 0.5], (0.0, 0.1))
     """
-    target = _read_charged(y_true, cost, llm_names)
+    target = check_target_with_costs(y_true, cost, llm_names)
+    choices: Mapping[Hashable, ArrayLike]
     choices = llms if isinstance(llms, Mapping) else dict(enumerate(llms))
     return _curve(target, choices, sample_weight)
 
 
-def single_llm_points(y_true, *, cost=None, llm_names=None, sample_weight=None):
+@with_shared_parts
+def single_llm_points(
+    y_true: ArrayLike,
+    *,
+    cost: CostLike | None = None,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> CostQualityCurve:
     """Mean cost and mean performance of each LLM alone.
 
     What :func:`perf_gain`, :func:`cost_save` and :func:`quality_neutral_cost` compare a router
@@ -97,15 +111,10 @@ def single_llm_points(y_true, *, cost=None, llm_names=None, sample_weight=None):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. NaN where not observed.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+    %(cost_of_pair)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -127,15 +136,22 @@ def single_llm_points(y_true, *, cost=None, llm_names=None, sample_weight=None):
     >>> points.settings, points.performance.tolist()
     ((0, 1), [1.0, 0.5])
     """
-    target = _read_charged(y_true, cost, llm_names)
-    seen = target.llm_names[~np.isnan(target.performance).all(axis=0)]
-    always = {llm: np.full(len(target.performance), llm) for llm in seen.tolist()}
+    target = check_target_with_costs(y_true, cost, llm_names)
+    observed = target.llm_names[~np.isnan(target.performance).all(axis=0)]
+    always = {llm: np.full(len(target.performance), llm) for llm in observed.tolist()}
     if not always:
         raise ValueError("y_true holds no observed outcome.")
     return _curve(target, always, sample_weight)
 
 
-def zero_router_curve(y_true, *, cost=None, llm_names=None, sample_weight=None):
+@with_shared_parts
+def zero_router_curve(
+    y_true: ArrayLike,
+    *,
+    cost: CostLike | None = None,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> CostQualityCurve:
     """Curve of the zero router: the best random mix of single LLMs at each cost.
 
     It knows nothing of the query, only the mean performance and cost of each LLM, and is what a
@@ -144,15 +160,10 @@ def zero_router_curve(y_true, *, cost=None, llm_names=None, sample_weight=None):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. NaN where not observed.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+    %(cost_of_pair)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -172,8 +183,7 @@ def zero_router_curve(y_true, *, cost=None, llm_names=None, sample_weight=None):
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -197,8 +207,11 @@ def zero_router_curve(y_true, *, cost=None, llm_names=None, sample_weight=None):
     )
 
 
-def _read_charged(y_true, cost, llm_names):
-    target = read_outcomes(y_true, cost, llm_names)
+def check_target_with_costs(
+    y_true: ArrayLike, cost: CostLike | None, llm_names: NamesLike | None
+) -> RoutingTarget:
+    """Check the true outcomes, which must have costs."""
+    target = check_scored_target(y_true, cost, llm_names)
     if target.cost is None:
         raise ValueError(
             "cost is missing; pass cost=, or the result of make_routing_target as y_true."
@@ -206,7 +219,11 @@ def _read_charged(y_true, cost, llm_names):
     return target
 
 
-def _curve(target, choices, sample_weight):
+def _curve(
+    target: RoutingTarget,
+    choices: Mapping[Hashable, ArrayLike],
+    sample_weight: ArrayLike | None,
+) -> CostQualityCurve:
     if not choices:
         raise ValueError("llms is empty; at least one setting is needed.")
     # The trade-off only weighs the utility, which is not used.

@@ -4,10 +4,22 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import Floats
 
-class NonDecreasingHull(NamedTuple):
+
+class NonDecreasingHull(
+    # With its fields here, as tuples have a method `index` of their own.
+    NamedTuple(
+        "NonDecreasingHull",
+        [("cost", Floats), ("performance", Floats), ("index", NDArray[np.int64])],
+    )
+):
     """Corners of a non-decreasing convex hull, cheapest first.
 
     Parameters
@@ -20,11 +32,9 @@ class NonDecreasingHull(NamedTuple):
         Positions of the corners among the points that were given.
     """
 
-    cost: np.ndarray
-    performance: np.ndarray
-    index: np.ndarray
+    __slots__ = ()
 
-    def performance_at(self, budget):
+    def performance_at(self, budget: ArrayLike) -> float | Floats:
         """Performance that can be bought for a budget.
 
         Parameters
@@ -35,28 +45,30 @@ class NonDecreasingHull(NamedTuple):
         Returns
         -------
         performance : float or ndarray
-            Straight between corners, flat beyond the dearest one, and NaN below the cheapest one:
-            nothing can be had for that.
+            Straight between corners, flat beyond the most expensive one, and NaN below the
+            cheapest one: nothing can be had for that.
         """
-        value = np.interp(budget, self.cost, self.performance, left=np.nan)
+        value = np.interp(
+            np.asarray(budget, dtype=np.float64), self.cost, self.performance, left=np.nan
+        )
         return float(value) if np.ndim(value) == 0 else value
 
 
-def non_decreasing_hull(cost, performance):
+@with_shared_parts
+def non_decreasing_hull(cost: ArrayLike, performance: ArrayLike) -> NonDecreasingHull:
     r"""Non-decreasing convex hull of points of performance against cost.
 
     Two settings of a router, called at random with probabilities :math:`w` and :math:`1 - w`,
     reach every point on the straight line between them. So the upper convex hull of its points is
-    what a router can reach by mixing its settings. Points that are not better than a cheaper one
-    are dropped from it: nobody would pay for them. Beyond the dearest corner the hull is flat
+    what a router can reach by mixing its settings. Points that are not better than a cheaper one,
+    which dominates them, are dropped from it. Beyond the most expensive corner the hull is flat
     [1]_.
 
     Parameters
     ----------
-    cost : array-like of shape (n_points,)
-        Mean cost of each setting (or each LLM) in US dollars per 1,000 queries, in any order.
-    performance : array-like of shape (n_points,)
-        Mean performance of each. Of several points at one cost only the best counts.
+    %(mean_costs)s
+    %(mean_performances)s
+        Of several points at one cost only the best counts.
 
     Returns
     -------
@@ -72,8 +84,7 @@ def non_decreasing_hull(cost, performance):
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -85,25 +96,31 @@ def non_decreasing_hull(cost, performance):
     [nan, 0.65, 0.8]
     """
     cost, performance = check_points(cost, performance)
-    corners = []
+    corners: list[int] = []
     # By cost, and the best first among equals. Sorting is stable: then the first given.
     for point in np.lexsort((-performance, cost)).tolist():
         if corners and performance[point] <= performance[corners[-1]]:
             continue
-        while len(corners) > 1 and not _bends_down(cost, performance, *corners[-2:], point):
+        while len(corners) > 1 and not _lies_above_line(
+            cost, performance, corners[-2], corners[-1], point
+        ):
             corners.pop()
         corners.append(point)
     index = np.array(corners)
     return NonDecreasingHull(cost[index], performance[index], index)
 
 
-def _bends_down(cost, performance, first, middle, last):
+def _lies_above_line(
+    cost: Floats, performance: Floats, first: int, middle: int, last: int
+) -> np.bool_:
     """Whether the middle of three points lies above the line between the others."""
     rise = (performance[middle] - performance[first]) * (cost[last] - cost[first])
     return rise > (performance[last] - performance[first]) * (cost[middle] - cost[first])
 
 
-def mix_for_budget(cost, performance, budget):
+@with_shared_parts
+@validate_params({"budget": [Interval(Real, None, None, closed="both")]})
+def mix_for_budget(cost: ArrayLike, performance: ArrayLike, budget: float) -> Floats:
     """Probabilities of calling each of several LLMs, or settings, that meet a budget.
 
     The best mix of a set of points calls the two neighbours on their non-decreasing hull between
@@ -111,10 +128,8 @@ def mix_for_budget(cost, performance, budget):
 
     Parameters
     ----------
-    cost : array-like of shape (n_points,)
-        Mean cost of each LLM (or of each setting of a router) in US dollars per 1,000 queries.
-    performance : array-like of shape (n_points,)
-        Mean performance of each.
+    %(mean_costs)s
+    %(mean_performances)s
     budget : float
         Mean cost that must not be exceeded, in US dollars per 1,000 queries.
 
@@ -122,8 +137,8 @@ def mix_for_budget(cost, performance, budget):
     -------
     probabilities : ndarray of shape (n_points,)
         In the order of the points; at most two are above zero. Their mean cost is the budget, or
-        that of the dearest corner of the hull where the budget is higher: more money would buy
-        nothing.
+        that of the most expensive corner of the hull where the budget is higher: more money would
+        buy nothing.
 
     Raises
     ------
@@ -138,8 +153,7 @@ def mix_for_budget(cost, performance, budget):
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -147,8 +161,6 @@ def mix_for_budget(cost, performance, budget):
     >>> mix_for_budget([1.0, 5.0, 3.0], [0.5, 0.9, 0.6], 2.0).tolist()
     [0.75, 0.25, 0.0]
     """
-    if not isinstance(budget, Real) or np.isnan(budget):
-        raise ValueError(f"budget must be a number, got {budget!r}.")
     hull = non_decreasing_hull(cost, performance)
     if budget < hull.cost[0]:
         raise ValueError(
@@ -165,7 +177,9 @@ def mix_for_budget(cost, performance, budget):
     return probabilities
 
 
-def check_points(cost, performance, names=("cost", "performance")):
+def check_points(
+    cost: ArrayLike, performance: ArrayLike, names: tuple[str, str] = ("cost", "performance")
+) -> tuple[Floats, Floats]:
     """Return points as two arrays of float64, or raise ValueError; see the functions above."""
     arrays = []
     for name, values in zip(names, (cost, performance), strict=True):
@@ -182,4 +196,4 @@ def check_points(cost, performance, names=("cost", "performance")):
         raise ValueError(f"{names[0]} and {names[1]} are empty; at least one point is needed.")
     if (arrays[0] < 0).any():
         raise ValueError(f"{names[0]} holds negative values, the least is {arrays[0].min():.6g}.")
-    return tuple(arrays)
+    return arrays[0], arrays[1]

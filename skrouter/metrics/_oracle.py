@@ -1,13 +1,34 @@
 """The best choice in hindsight, and what a router falls short of it."""
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import StrOptions
 
 from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
-from skrouter.metrics._score import check_charged, read_outcomes, score_choices
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import CostLike, Names, NamesLike
+from skrouter.metrics._score import (
+    COST_WEIGHT,
+    check_costs_given,
+    check_scored_target,
+    score_choices,
+)
 
 
-def oracle_llms(y_true, *, cost=None, cost_weight=0.0, llm_names=None, ties="cheapest"):
+@with_shared_parts
+@validate_params({"cost_weight": COST_WEIGHT, "ties": [StrOptions({"cheapest", "first"})]})
+def oracle_llms(
+    y_true: ArrayLike,
+    *,
+    cost: CostLike | None = None,
+    cost_weight: float = 0.0,
+    llm_names: NamesLike | None = None,
+    ties: Literal["cheapest", "first"] = "cheapest",
+) -> Names:
     """Choose the best LLM of each query in hindsight, knowing all outcomes.
 
     An upper bound that no router can be expected to reach: it also profits from the noise in the
@@ -15,16 +36,12 @@ def oracle_llms(y_true, *, cost=None, cost_weight=0.0, llm_names=None, ties="che
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. Outcomes that were not observed (NaN) are never
-        chosen.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Not together with a three-dimensional `y_true`.
-    cost_weight : float, default=0.0
-        The trade-off: performance given up for one US dollar per 1,000 queries.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
+    %(y_true_matrix)s
+        Outcomes that were not observed are never chosen.
+    %(cost)s
+        Not together with a three-dimensional `y_true`.
+    %(judged_cost_weight)s
+    %(pool)s
     ties : {"cheapest", "first"}, default="cheapest"
         What is chosen among LLMs of equal utility. "cheapest" is what an oracle would pay: at
         ``cost_weight=0`` several LLMs are right on most queries. It is the first one where costs
@@ -52,15 +69,15 @@ def oracle_llms(y_true, *, cost=None, cost_weight=0.0, llm_names=None, ties="che
     >>> oracle_llms(performance, cost=[5.0, 1.0], ties="first")
     array([0, 0])
     """
-    if ties not in ("cheapest", "first"):
-        raise ValueError(f"ties must be 'cheapest' or 'first', got {ties!r}.")
-    target = read_outcomes(y_true, cost, llm_names)
+    target = check_scored_target(y_true, cost, llm_names)
     return target.llm_names[best_columns(target, cost_weight, ties)]
 
 
-def best_columns(target, cost_weight, ties="cheapest"):
+def best_columns(
+    target: RoutingTarget, cost_weight: float, ties: Literal["cheapest", "first"] = "cheapest"
+) -> NDArray[np.int64]:
     """Column of the best LLM of each query of a checked target; see :func:`oracle_llms`."""
-    check_charged(target, cost_weight)
+    check_costs_given(target, cost_weight)
     utility = routing_utility(target.performance, target.cost, cost_weight)
     unknown = np.isnan(utility)
     empty = np.flatnonzero(unknown.all(axis=1))
@@ -77,7 +94,17 @@ def best_columns(target, cost_weight, ties="cheapest"):
     return np.where(best, price, np.inf).argmin(axis=1)
 
 
-def oracle_regret(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, sample_weight=None):
+@with_shared_parts
+@validate_params({"cost_weight": COST_WEIGHT})
+def oracle_regret(
+    y_true: ArrayLike,
+    llms: ArrayLike,
+    *,
+    cost: CostLike | None = None,
+    cost_weight: float = 0.0,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Mean utility that a router loses against the oracle.
 
     The utility of the best LLM of each query in hindsight (see :func:`oracle_llms`) less that of
@@ -86,21 +113,15 @@ def oracle_regret(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, s
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. The oracle chooses among the observed outcomes of
-        a query; queries whose chosen LLM has none (NaN) are left out for both, as in
-        :func:`routing_score`.
-    llms : array-like of shape (n_queries,) or (n_queries, n_llms)
-        The chosen LLM of each query, or probabilities, as for :func:`routing_score`.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Not together with a three-dimensional `y_true`.
-    cost_weight : float, default=0.0
-        The trade-off: performance given up for one US dollar per 1,000 queries.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+        The oracle chooses among the observed outcomes of a query; queries whose chosen LLM has
+        none are left out for both, as in :func:`routing_score`.
+    %(chosen_llms)s
+    %(cost)s
+        Not together with a three-dimensional `y_true`.
+    %(judged_cost_weight)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -119,10 +140,10 @@ def oracle_regret(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, s
     >>> round(oracle_regret(performance, [1, 0], cost=[5.0, 1.0], cost_weight=0.1), 3)
     0.5
     """
-    target = read_outcomes(y_true, cost, llm_names)
-    check_charged(target, cost_weight)
+    target = check_scored_target(y_true, cost, llm_names)
+    check_costs_given(target, cost_weight)
     utility = routing_utility(target.performance, target.cost, cost_weight)
     best = np.where(np.isnan(utility), -np.inf, utility).max(axis=1, keepdims=True)
-    # -inf less NaN is NaN: a query without any observed outcome is left out.
+    # -inf - NaN is NaN: a query without any observed outcome is left out.
     lost = RoutingTarget(best - utility, None, target.llm_names)
     return score_choices(lost, llms, 0.0, sample_weight).performance

@@ -3,10 +3,20 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import mean_squared_error
 
+from skrouter._utils.estimators import Classifier, innermost_estimator, innermost_input
+from skrouter._utils.types import Floats, QueriesLike
 
-class ReliabilityBins(NamedTuple):
+
+class ReliabilityBins(
+    # With its fields here, as tuples have a method `count` of their own.
+    NamedTuple(
+        "ReliabilityBins",
+        [("mean_predicted", Floats), ("mean_observed", Floats), ("count", NDArray[np.int64])],
+    )
+):
     """Predictions of similar size, and what was observed there.
 
     Attributes
@@ -17,12 +27,10 @@ class ReliabilityBins(NamedTuple):
         Number of outcomes in each.
     """
 
-    mean_predicted: np.ndarray
-    mean_observed: np.ndarray
-    count: np.ndarray
+    __slots__ = ()
 
 
-def observed_pairs(observed, predicted):
+def observed_pairs(observed: Floats, predicted: Floats) -> tuple[Floats, Floats]:
     """The outcomes that were both observed and predicted, flat."""
     if observed.shape != predicted.shape:
         raise ValueError(
@@ -35,8 +43,10 @@ def observed_pairs(observed, predicted):
     return observed[known], predicted[known]
 
 
-def reliability_bins(observed, predicted, n_bins=10, strategy="quantile"):
-    """Sort outcomes into bins by what was predicted; one means in each.
+def reliability_bins(
+    observed: Floats, predicted: Floats, n_bins: int = 10, strategy: str = "quantile"
+) -> ReliabilityBins:
+    """Sort outcomes into bins by what was predicted, and average in each.
 
     :func:`sklearn.calibration.calibration_curve` does this for labels of 0 and 1 and predictions in
     [0, 1]; performance may be graded, and predictions of a regression leave the range.
@@ -62,29 +72,24 @@ def reliability_bins(observed, predicted, n_bins=10, strategy="quantile"):
     bin_of = np.searchsorted(edges[1:-1], predicted)
     count = np.bincount(bin_of, minlength=n_bins)
     filled = count > 0
-    return ReliabilityBins(
-        *(
-            np.bincount(bin_of, weights=values, minlength=n_bins)[filled] / count[filled]
-            for values in (predicted, observed)
-        ),
-        count[filled],
-    )
+
+    def mean(values: Floats) -> Floats:
+        return np.bincount(bin_of, weights=values, minlength=n_bins)[filled] / count[filled]
+
+    return ReliabilityBins(mean(predicted), mean(observed), count[filled])
 
 
-def mean_squared_difference(observed, predicted):
+def mean_squared_difference(observed: Floats, predicted: Floats) -> float:
     """Brier score of graded outcomes: mean over those observed and predicted."""
     return float(mean_squared_error(*observed_pairs(observed, predicted)))
 
 
-def predict_performance(estimator, X):
-    """Predicted performance of each LLM by a router, or by a pipeline that ends in one."""
-    steps = getattr(estimator, "steps", None)
-    if steps is not None:
-        X = estimator[:-1].transform(X) if len(steps) > 1 else X
-        estimator = steps[-1][1]
-    if not hasattr(estimator, "predict_outcomes"):
+def predict_performance(estimator: Classifier, X: QueriesLike) -> Floats:
+    """Predicted performance of each LLM by a router, also inside a search or a pipeline."""
+    router = innermost_estimator(estimator)
+    if not hasattr(router, "predict_outcomes"):
         raise ValueError(
-            f"{type(estimator).__name__} has no predict_outcomes; it does not predict performance, "
+            f"{type(router).__name__} has no predict_outcomes; it does not predict performance, "
             "so there is nothing to compare with what was observed."
         )
-    return np.asarray(estimator.predict_outcomes(X).performance)
+    return np.asarray(router.predict_outcomes(innermost_input(estimator, X)).performance)

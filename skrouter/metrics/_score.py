@@ -2,16 +2,24 @@
 
 from copy import deepcopy
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from skrouter._targets.llm_names import columns_of
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier, innermost_estimator, innermost_input
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import CostLike, Floats, LLMName, NamesLike, QueriesLike, TargetLike
+
+# What a trade-off may be, for all metrics.
+COST_WEIGHT = [Interval(Real, 0, None, closed="left")]
 
 
 class RoutingScore(NamedTuple):
@@ -35,7 +43,17 @@ class RoutingScore(NamedTuple):
     n_observed: int
 
 
-def routing_score(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, sample_weight=None):
+@with_shared_parts
+@validate_params({"cost_weight": COST_WEIGHT})
+def routing_score(
+    y_true: ArrayLike,
+    llms: ArrayLike,
+    *,
+    cost: CostLike | None = None,
+    cost_weight: float = 0.0,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> RoutingScore:
     """Score a choice of LLMs: mean performance, cost and utility.
 
     Outcomes that were not observed (NaN) are left out, they are not taken as zero: the means are
@@ -45,26 +63,20 @@ def routing_score(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, s
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. NaN where not observed.
+    %(y_true_matrix)s
     llms : array-like of shape (n_queries,) or (n_queries, n_llms)
         The chosen LLM of each query, by name, as a router's `predict` returns it. Names are
         `llm_names`, else the columns of a DataFrame `y_true`, else 0, 1, ... Or, in two
         dimensions, the probability with which each LLM is called: the score is then the
         expectation, as wanted for a router that chooses at random. An unobserved outcome is left
         out there with its probability.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries. Not together with a three-dimensional `y_true`.
-    cost_weight : float, default=0.0
-        The trade-off: performance given up for one US dollar per 1,000 queries. The default
-        judges performance alone, so that no trade-off is assumed unseen.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, mostly the router's `classes_`. Columns of arrays are taken in this order, those
-        of a DataFrame by name.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries. The mean over tasks (macro) is had with weights of one over the
-        number of queries of the same task.
+    %(cost)s
+        Not together with a three-dimensional `y_true`.
+    %(judged_cost_weight)s
+    %(pool)s
+    %(sample_weight)s
+        The mean over tasks (macro) is had with weights of one over the number of queries of the
+        same task.
 
     Returns
     -------
@@ -86,21 +98,21 @@ def routing_score(y_true, llms, *, cost=None, cost_weight=0.0, llm_names=None, s
     >>> score.performance, score.cost, round(score.utility, 3)
     (1.0, 3.0, 0.94)
     """
-    target = read_outcomes(y_true, cost, llm_names)
-    check_charged(target, cost_weight)
+    target = check_scored_target(y_true, cost, llm_names)
+    check_costs_given(target, cost_weight)
     return score_choices(target, llms, cost_weight, sample_weight)
 
 
-def read_outcomes(y_true, cost, llm_names):
+def check_scored_target(
+    y_true: TargetLike, cost: CostLike | None, llm_names: NamesLike | None
+) -> RoutingTarget:
     """Check the true outcomes, with columns in the order of `llm_names` if that is given."""
     pool = None if llm_names is None else np.asarray(llm_names)
     return check_routing_target(y_true, cost, known_llms=pool, allow_labels=False)
 
 
-def check_charged(target, cost_weight):
-    """Raise unless `cost_weight` is usable and `target` has the costs that it weighs."""
-    if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
-        raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
+def check_costs_given(target: RoutingTarget, cost_weight: float) -> None:
+    """Raise if `cost_weight` weighs costs that `target` does not have."""
     if cost_weight > 0 and target.cost is None:
         raise ValueError(
             f"cost is missing, but cost_weight={cost_weight!r} charges it. Pass cost=, or the "
@@ -108,19 +120,29 @@ def check_charged(target, cost_weight):
         )
 
 
-def score_choices(target, llms, cost_weight, sample_weight=None):
+def check_charged(target: RoutingTarget, cost_weight: float) -> None:
+    """Raise unless `cost_weight` is usable and `target` has the costs that it weighs."""
+    if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
+        raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
+    check_costs_given(target, cost_weight)
+
+
+def score_choices(
+    target: RoutingTarget,
+    llms: ArrayLike,
+    cost_weight: float,
+    sample_weight: ArrayLike | None = None,
+) -> RoutingScore:
     """Score the chosen `llms` on a checked :class:`RoutingTarget`; see :func:`routing_score`."""
     share = call_shares(llms, target)
-    sample_weight = _check_sample_weight(
-        sample_weight, target.performance, ensure_non_negative=True
-    )
-    weight = share * sample_weight[:, None]
+    query_weight = _check_sample_weight(sample_weight, target.performance, ensure_non_negative=True)
+    weight = share * query_weight[:, None]
     utility = routing_utility(target.performance, target.cost, cost_weight)
     counted = (weight > 0) & ~np.isnan(utility)
     if not counted.any():
         raise ValueError("y holds no observed outcome for the chosen LLMs.")
 
-    def mean(values):
+    def mean(values: Floats | None) -> float:
         known = counted if values is None else counted & ~np.isnan(values)
         if values is None or not known.any():
             return float("nan")
@@ -134,7 +156,7 @@ def score_choices(target, llms, cost_weight, sample_weight=None):
     )
 
 
-def mean_observed(utility, sample_weight=None):
+def mean_observed(utility: Floats, sample_weight: ArrayLike | None = None) -> float:
     """Mean over the queries on which the utility is known; ValueError if there are none."""
     weight = _check_sample_weight(sample_weight, utility, ensure_non_negative=True)
     known = ~np.isnan(utility)
@@ -143,24 +165,24 @@ def mean_observed(utility, sample_weight=None):
     return float(np.average(utility[known], weights=weight[known]))
 
 
-def call_shares(llms, target):
+def call_shares(llms: ArrayLike, target: RoutingTarget) -> Floats:
     """The probability with which each LLM is called, shape (n_queries, n_llms)."""
-    llms = np.asarray(llms)
-    if llms.ndim not in (1, 2):
+    array = np.asarray(llms)
+    if array.ndim not in (1, 2):
         raise ValueError(
-            f"llms has shape {llms.shape}; wanted names of shape (n_queries,) or probabilities of "
+            f"llms has shape {array.shape}; wanted names of shape (n_queries,) or probabilities of "
             "shape (n_queries, n_llms)."
         )
-    check_consistent_length(target.performance, llms)
-    if llms.ndim == 2:
-        return _check_probabilities(llms, target.performance.shape)
-    columns = columns_of(llms, target.llm_names, "llms")
+    check_consistent_length(target.performance, array)
+    if array.ndim == 2:
+        return _check_probabilities(array, target.performance.shape)
+    columns = columns_of(array, target.llm_names, "llms")
     shares = np.zeros(target.performance.shape)
     shares[np.arange(len(columns)), columns] = 1.0
     return shares
 
 
-def _check_probabilities(llms, shape):
+def _check_probabilities(llms: NDArray[Any], shape: tuple[int, ...]) -> Floats:
     if llms.shape != shape or llms.dtype.kind not in "fiub":
         raise ValueError(
             f"llms has shape {llms.shape} and dtype {llms.dtype}; two-dimensional it must hold the "
@@ -172,11 +194,12 @@ def _check_probabilities(llms, shape):
     return llms.astype(np.float64)
 
 
-def make_routing_scorer(cost_weight):
+@validate_params({"cost_weight": COST_WEIGHT})
+def make_routing_scorer(cost_weight: float) -> "_RoutingScorer":
     """Make a scorer: the mean utility of a router's choices at a fixed trade-off.
 
     For ``scoring=`` in :class:`~sklearn.model_selection.GridSearchCV`,
-    :func:`~sklearn.model_selection.cross_val_score` and their kin, with any classifier that has
+    :func:`~sklearn.model_selection.cross_val_score` and the like, with any classifier that has
     `classes_` and `predict`, or a pipeline that ends in one. A router's own `score` moves with
     the router's `cost_weight`, so that a search over `cost_weight` would always prefer the
     smallest one; this scorer judges all candidates alike.
@@ -216,25 +239,30 @@ def make_routing_scorer(cost_weight):
 class _RoutingScorer:
     """What :func:`make_routing_scorer` returns; a class so that it can be pickled and cloned."""
 
-    def __init__(self, cost_weight):
-        if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
-            raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
+    def __init__(self, cost_weight: float) -> None:
         self.cost_weight = cost_weight
         self._metadata_request = MetadataRequest(owner="make_routing_scorer")
         self._metadata_request.score.add_request(param="sample_weight", alias=None)
 
-    def __call__(self, estimator, X, y, sample_weight=None):
+    def __call__(
+        self,
+        estimator: Classifier,
+        X: QueriesLike,
+        y: TargetLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Mean utility of what `estimator` chooses for `X`."""
         target = check_routing_target(y, known_llms=np.asarray(estimator.classes_))
-        check_charged(target, self.cost_weight)
+        check_costs_given(target, self.cost_weight)
         if self.cost_weight > 0:
-            router, X_seen = _last_step(estimator, X)
+            router = innermost_estimator(estimator)
             if hasattr(router, "cascade_outcomes"):
-                outcomes = router.cascade_outcomes(X_seen, y)
-                paid = outcomes.performance, outcomes.cost, self.cost_weight
-                return mean_observed(routing_utility(*paid), sample_weight)
+                outcomes = router.cascade_outcomes(innermost_input(estimator, X), y)
+                utility = routing_utility(outcomes.performance, outcomes.cost, self.cost_weight)
+                return mean_observed(utility, sample_weight)
         return score_choices(target, estimator.predict(X), self.cost_weight, sample_weight).utility
 
-    def set_score_request(self, *, sample_weight):
+    def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
         """Request `sample_weight` when scikit-learn's metadata routing is enabled.
 
         Parameters
@@ -250,30 +278,21 @@ class _RoutingScorer:
         self._metadata_request.score.add_request(param="sample_weight", alias=sample_weight)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRequest:
         """Return the metadata that this scorer requests."""
         return deepcopy(self._metadata_request)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"make_routing_scorer(cost_weight={self.cost_weight!r})"
 
 
-def _last_step(estimator, X):
-    """The router within fitted pipelines and searches, and what it is given there."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            *steps, (_, last) = estimator.steps
-            for _, step in steps:
-                if step not in (None, "passthrough"):
-                    X = step.transform(X)
-            estimator = last
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator, X
-
-
-def routing_share(llms, *, llm_names=None, sample_weight=None):
+@with_shared_parts
+def routing_share(
+    llms: ArrayLike,
+    *,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> dict[LLMName, float]:
     """Share of the queries on which a router calls each LLM.
 
     Outcomes do not matter: it tells what a router does, not whether that is right. A router that
@@ -281,14 +300,11 @@ def routing_share(llms, *, llm_names=None, sample_weight=None):
 
     Parameters
     ----------
-    llms : array-like of shape (n_queries,) or (n_queries, n_llms)
-        The chosen LLM of each query, or the probability with which each is called, as for
-        :func:`routing_score`.
+    %(chosen_llms)s
     llm_names : array-like of shape (n_llms,), default=None
         The pool, mostly the router's `classes_`; LLMs that are never called have a share of 0.
         None: the LLMs that are called, sorted; for probabilities 0, 1, ...
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(sample_weight)s
 
     Returns
     -------
@@ -307,14 +323,14 @@ def routing_share(llms, *, llm_names=None, sample_weight=None):
     >>> routing_share(["small", "large", "small", "small"], llm_names=["tiny", "small", "large"])
     {'tiny': 0.0, 'small': 0.75, 'large': 0.25}
     """
-    llms = np.asarray(llms)
-    if not llms.size:
+    array = np.asarray(llms)
+    if not array.size:
         raise ValueError("llms is empty; at least one query is needed.")
     if llm_names is None:
-        llm_names = np.arange(llms.shape[1]) if llms.ndim == 2 else np.unique(llms)
+        llm_names = np.arange(array.shape[1]) if array.ndim == 2 else np.unique(array)
     names = np.asarray(llm_names)
-    # Outcomes are not read; zeros only tell the shape.
-    pool = RoutingTarget(np.zeros((len(llms) if llms.ndim else 0, len(names))), None, names)
-    shares = call_shares(llms, pool)
+    # Outcomes are not read; zeros only give the shape.
+    pool = RoutingTarget(np.zeros((len(array) if array.ndim else 0, len(names))), None, names)
+    shares = call_shares(array, pool)
     mean = np.average(shares, axis=0, weights=_check_sample_weight(sample_weight, shares))
     return dict(zip(names.tolist(), mean.tolist(), strict=True))

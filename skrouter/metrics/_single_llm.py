@@ -1,7 +1,10 @@
 """What a router gains over the best single LLM, in quality and in cost."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.types import Floats
 from skrouter.metrics._area import deferral_curve
 from skrouter.metrics._hull import check_points
 from skrouter.metrics._weak_strong import first_crossing
@@ -9,7 +12,8 @@ from skrouter.metrics._weak_strong import first_crossing
 _SINGLES = ("single_cost", "single_performance")
 
 
-def perf_gain(performance, single_performance):
+@with_shared_parts
+def perf_gain(performance: ArrayLike, single_performance: ArrayLike) -> float:
     r"""LLMRouterBench's PerfGain: the most a router gains in quality over the best single LLM.
 
     .. math::
@@ -44,8 +48,7 @@ def perf_gain(performance, single_performance):
 
     References
     ----------
-    .. [1] H. Li et al., "LLMRouterBench: A Massive Benchmark and Unified Framework for LLM
-       Routing", 2026, arXiv:2601.07206.
+    %(llmrouterbench)s
 
     Examples
     --------
@@ -53,16 +56,23 @@ def perf_gain(performance, single_performance):
     >>> round(perf_gain([0.70, 0.84], [0.80, 0.60]), 3)
     0.05
     """
-    best = _flat(single_performance, "single_performance").max()
+    best = _as_vector(single_performance, "single_performance").max()
     if not best > 0:
         raise ValueError(
             f"single_performance must be above 0 for the best LLM, got {best:.6g}; a relative gain "
             "has no meaning otherwise."
         )
-    return float(_flat(performance, "performance").max() / best - 1)
+    return float(_as_vector(performance, "performance").max() / best - 1)
 
 
-def cost_save(cost, performance, *, single_cost, single_performance):
+@with_shared_parts
+def cost_save(
+    cost: ArrayLike,
+    performance: ArrayLike,
+    *,
+    single_cost: ArrayLike,
+    single_performance: ArrayLike,
+) -> float:
     r"""LLMRouterBench's CostSave: what a router saves while as good as the best single LLM.
 
     .. math::
@@ -75,16 +85,9 @@ def cost_save(cost, performance, *, single_cost, single_performance):
 
     Parameters
     ----------
-    cost : float or array-like of shape (n_points,)
-        Mean cost of the router at each setting in US dollars per 1,000 queries.
-    performance : float or array-like of shape (n_points,)
-        Mean performance of the router at each setting.
-    single_cost : float or array-like of shape (n_llms,)
-        Mean cost of each single LLM on the same queries, in US dollars per 1,000 queries, as from
-        :func:`single_llm_points`.
-    single_performance : float or array-like of shape (n_llms,)
-        Mean performance of each single LLM. The best is the reference, the cheapest one among
-        equals.
+    %(router_points)s
+    %(single_llms)s
+        The best is the reference, the cheapest one among equals.
 
     Returns
     -------
@@ -100,8 +103,7 @@ def cost_save(cost, performance, *, single_cost, single_performance):
 
     References
     ----------
-    .. [1] H. Li et al., "LLMRouterBench: A Massive Benchmark and Unified Framework for LLM
-       Routing", 2026, arXiv:2601.07206.
+    %(llmrouterbench)s
 
     Examples
     --------
@@ -116,33 +118,35 @@ def cost_save(cost, performance, *, single_cost, single_performance):
     best_cost, best_performance = _best_single(single_cost, single_performance)
     if best_cost == 0:
         raise ValueError("The best single LLM costs nothing; there is nothing to save.")
-    good = performance >= best_performance
-    return float(1 - cost[good].min() / best_cost) if good.any() else float("nan")
+    as_good = performance >= best_performance
+    return float(1 - cost[as_good].min() / best_cost) if as_good.any() else float("nan")
 
 
-def quality_neutral_cost(cost, performance, *, single_cost, single_performance):
+@with_shared_parts
+def quality_neutral_cost(
+    cost: ArrayLike,
+    performance: ArrayLike,
+    *,
+    single_cost: ArrayLike,
+    single_performance: ArrayLike,
+) -> float:
     """Relative cost at which a router is as good as the best single LLM (QNC).
 
     The cost at which the deferral curve (see :func:`deferral_curve_area`) first reaches the
-    performance of the best single LLM, as a share of the cost of the dearest LLM (UniRoute [1]_).
+    performance of the best single LLM, as a share of the cost of the most expensive LLM (UniRoute
+    [1]_).
 
     Parameters
     ----------
-    cost : float or array-like of shape (n_points,)
-        Mean cost of the router at each setting in US dollars per 1,000 queries.
-    performance : float or array-like of shape (n_points,)
-        Mean performance of the router at each setting.
-    single_cost : array-like of shape (n_llms,)
-        Mean cost of each single LLM on the same queries, in US dollars per 1,000 queries, as from
-        :func:`single_llm_points`. All of them: the dearest one is the unit.
-    single_performance : array-like of shape (n_llms,)
-        Mean performance of each single LLM.
+    %(router_points)s
+    %(single_llms)s
+        Give all of them: costs are relative to that of the most expensive one.
 
     Returns
     -------
     qnc : float
         Lower is better. For the zero router it is the relative cost of the best single LLM, 1 if
-        that is also the dearest. NaN if the router is never as good.
+        that is also the most expensive. NaN if the router is never as good.
 
     Raises
     ------
@@ -156,8 +160,7 @@ def quality_neutral_cost(cost, performance, *, single_cost, single_performance):
 
     References
     ----------
-    .. [1] W. Jitkrittum et al., "Universal Model Routing for Efficient LLM Inference", 2025,
-       arXiv:2502.08773.
+    %(uniroute)s
 
     Examples
     --------
@@ -168,19 +171,19 @@ def quality_neutral_cost(cost, performance, *, single_cost, single_performance):
     """
     curve = deferral_curve(cost, performance)
     _, best_performance = _best_single(single_cost, single_performance)
-    dearest = float(np.max(single_cost))
-    if dearest == 0:
+    highest_cost = float(np.max(single_cost))
+    if highest_cost == 0:
         raise ValueError("All single LLMs cost nothing; there is no relative cost.")
-    return first_crossing(*curve, best_performance) / dearest
+    return first_crossing(*curve, best_performance) / highest_cost
 
 
-def _best_single(single_cost, single_performance):
+def _best_single(single_cost: ArrayLike, single_performance: ArrayLike) -> tuple[float, float]:
     """Cost and performance of the best LLM, the cheapest among equals."""
     cost, performance = check_points(single_cost, single_performance, _SINGLES)
     best = np.lexsort((cost, -performance))[0]
     return cost[best], performance[best]
 
 
-def _flat(values, name):
+def _as_vector(values: ArrayLike, name: str) -> Floats:
     """One or several finite numbers as an array."""
     return check_points(np.zeros(np.size(values)), values, ("cost", name))[1]

@@ -3,17 +3,32 @@
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from sklearn.utils import assert_all_finite
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
-from skrouter.metrics._score import call_shares, read_outcomes
+from skrouter._targets.routing_target import RoutingTarget
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import Floats, LLMName, NamesLike
+from skrouter.metrics._score import call_shares, check_scored_target
 
 # Parts of the gap that differ by less are equal: sums of the same outcomes in another order.
 _ROUNDING = 1e-12
 
 
-def pgr(y_true, llms, *, weak, strong, llm_names=None, sample_weight=None):
+@with_shared_parts
+def pgr(
+    y_true: ArrayLike,
+    llms: ArrayLike,
+    *,
+    weak: LLMName,
+    strong: LLMName,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Performance gap recovered: where a router stands between a weak and a strong LLM.
 
     .. math::
@@ -27,19 +42,14 @@ def pgr(y_true, llms, *, weak, strong, llm_names=None, sample_weight=None):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. Queries on which one of the two LLMs was not
-        observed (NaN) are left out, so that all three means are over the same queries.
-    llms : array-like of shape (n_queries,) or (n_queries, n_llms)
-        The chosen LLM of each query, or probabilities, as for :func:`routing_score`. Only these
-        two LLMs may be chosen.
-    weak, strong : str or int
-        Names of the two LLMs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+        Queries on which one of the two LLMs was not observed are left out, so that all three
+        means are over the same queries.
+    %(chosen_llms)s
+        Only these two LLMs may be chosen.
+    %(weak_and_strong)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -55,8 +65,7 @@ def pgr(y_true, llms, *, weak, strong, llm_names=None, sample_weight=None):
 
     References
     ----------
-    .. [1] I. Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data", 2024,
-       arXiv:2406.18665.
+    %(routellm)s
 
     Examples
     --------
@@ -71,7 +80,7 @@ def pgr(y_true, llms, *, weak, strong, llm_names=None, sample_weight=None):
     ... )
     0.5
     """
-    target = read_outcomes(y_true, None, llm_names)
+    target = check_scored_target(y_true, None, llm_names)
     shares = call_shares(llms, target)
     _, gap = _gap_per_query(target, weak, strong, sample_weight)
     others = (shares > 0).any(axis=0) & ~np.isin(target.llm_names, [weak, strong])
@@ -84,7 +93,16 @@ def pgr(y_true, llms, *, weak, strong, llm_names=None, sample_weight=None):
     return float((called * gap).sum() / gap.sum())
 
 
-def apgr(y_true, strong_score, *, weak, strong, llm_names=None, sample_weight=None):
+@with_shared_parts
+def apgr(
+    y_true: ArrayLike,
+    strong_score: ArrayLike,
+    *,
+    weak: LLMName,
+    strong: LLMName,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Average performance gap recovered over all shares of calls to the strong LLM.
 
     A router between two LLMs calls the strong one where its score is above a threshold. Moving
@@ -98,20 +116,12 @@ def apgr(y_true, strong_score, *, weak, strong, llm_names=None, sample_weight=No
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. Queries on which one of the two LLMs was not
-        observed (NaN) are left out.
-    strong_score : array-like of shape (n_queries,)
-        How much the router prefers the strong LLM on each query: its column of `predict_proba`,
-        say. Only the order counts. Among queries of equal score the strong calls are spread by
-        lot, and what is computed is the expectation.
-    weak, strong : str or int
-        Names of the two LLMs.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(y_true_matrix)s
+        Queries on which one of the two LLMs was not observed are left out.
+    %(strong_score)s
+    %(weak_and_strong)s
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -131,8 +141,7 @@ def apgr(y_true, strong_score, *, weak, strong, llm_names=None, sample_weight=No
 
     References
     ----------
-    .. [1] I. Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data", 2024,
-       arXiv:2406.18665.
+    %(routellm)s
 
     Examples
     --------
@@ -147,7 +156,18 @@ def apgr(y_true, strong_score, *, weak, strong, llm_names=None, sample_weight=No
     return float(trapezoid(recovered, share))
 
 
-def cpt(y_true, strong_score, *, weak, strong, level=0.5, llm_names=None, sample_weight=None):
+@with_shared_parts
+@validate_params({"level": [Interval(Real, None, None, closed="neither")]})
+def cpt(
+    y_true: ArrayLike,
+    strong_score: ArrayLike,
+    *,
+    weak: LLMName,
+    strong: LLMName,
+    level: float = 0.5,
+    llm_names: NamesLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Call-performance threshold: the smallest share of strong calls that recovers a level.
 
     :math:`\text{CPT}(x) = \min \{ s : \text{PGR}(s) \ge x \}`, with the share :math:`s` of calls
@@ -155,20 +175,14 @@ def cpt(y_true, strong_score, *, weak, strong, level=0.5, llm_names=None, sample
 
     Parameters
     ----------
-    y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-        Performance of each LLM on each query, or the result of
-        :func:`~skrouter.make_routing_target`. Queries on which one of the two LLMs was not
-        observed (NaN) are left out.
-    strong_score : array-like of shape (n_queries,)
-        How much the router prefers the strong LLM on each query, as for :func:`apgr`.
-    weak, strong : str or int
-        Names of the two LLMs.
+    %(y_true_matrix)s
+        Queries on which one of the two LLMs was not observed are left out.
+    %(strong_score)s
+    %(weak_and_strong)s
     level : float, default=0.5
         The PGR to reach. The paper reports 0.5 and 0.8.
-    llm_names : array-like of shape (n_llms,), default=None
-        The pool, as for :func:`routing_score`.
-    sample_weight : array-like of shape (n_queries,), default=None
-        Weights of the queries.
+    %(pool)s
+    %(sample_weight)s
 
     Returns
     -------
@@ -189,8 +203,7 @@ def cpt(y_true, strong_score, *, weak, strong, level=0.5, llm_names=None, sample
 
     References
     ----------
-    .. [1] I. Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data", 2024,
-       arXiv:2406.18665.
+    %(routellm)s
 
     Examples
     --------
@@ -198,13 +211,11 @@ def cpt(y_true, strong_score, *, weak, strong, level=0.5, llm_names=None, sample
     >>> cpt([[0.0, 1.0], [1.0, 1.0]], [0.9, 0.2], weak=0, strong=1, level=0.8)
     0.4
     """
-    if not isinstance(level, Real) or not np.isfinite(level):
-        raise ValueError(f"level must be a finite number, got {level!r}.")
     share, recovered = _recovery_curve(y_true, strong_score, weak, strong, llm_names, sample_weight)
     return first_crossing(share, recovered, level)
 
 
-def first_crossing(x, height, level):
+def first_crossing(x: Floats, height: Floats, level: float) -> float:
     """The smallest x at which straight lines between points reach a level; NaN if nowhere."""
     reached = np.flatnonzero(height >= level - _ROUNDING)
     if not reached.size:
@@ -215,9 +226,16 @@ def first_crossing(x, height, level):
     return float(np.interp(level, height[right - 1 : right + 1], x[right - 1 : right + 1]))
 
 
-def _recovery_curve(y_true, strong_score, weak, strong, llm_names, sample_weight):
+def _recovery_curve(
+    y_true: ArrayLike,
+    strong_score: ArrayLike,
+    weak: LLMName,
+    strong: LLMName,
+    llm_names: NamesLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[Floats, Floats]:
     """Share of strong calls and PGR, from (0, 0) to (1, 1), one point per distinct score."""
-    target = read_outcomes(y_true, None, llm_names)
+    target = check_scored_target(y_true, None, llm_names)
     score = column_or_1d(strong_score, dtype=np.float64, input_name="strong_score")
     check_consistent_length(target.performance, score)
     assert_all_finite(score, input_name="strong_score")
@@ -225,17 +243,19 @@ def _recovery_curve(y_true, strong_score, weak, strong, llm_names, sample_weight
     counted = weight > 0
     score, weight, gap = score[counted], weight[counted], gap[counted]
     order = np.argsort(-score, kind="stable")
-    # Among equal scores the calls are by lot: a straight line to the end of the group.
+    # Among equal scores the calls are made at random: a straight line to the end of the group.
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
 
-    def rise(values):
-        height = np.concatenate([[0.0], np.cumsum(values[order])[ends]])
-        return height / height[-1]
+    def cumulative_share(values: Floats) -> Floats:
+        total = np.concatenate([[0.0], np.cumsum(values[order])[ends]])
+        return total / total[-1]
 
-    return rise(weight), rise(gap)
+    return cumulative_share(weight), cumulative_share(gap)
 
 
-def _gap_per_query(target, weak, strong, sample_weight):
+def _gap_per_query(
+    target: RoutingTarget, weak: LLMName, strong: LLMName, sample_weight: ArrayLike | None
+) -> tuple[Floats, Floats]:
     """Weights, 0 where one of the LLMs was not observed, and the weighted gain of the strong."""
     low = target.performance[:, _column(target, weak, "weak")]
     high = target.performance[:, _column(target, strong, "strong")]
@@ -252,7 +272,7 @@ def _gap_per_query(target, weak, strong, sample_weight):
     return weight, gap
 
 
-def _column(target, llm, name):
+def _column(target: RoutingTarget, llm: LLMName, name: str) -> int:
     names = target.llm_names.tolist()
     if llm not in names:
         raise ValueError(f"{name}={llm!r} is not in the pool {names}.")

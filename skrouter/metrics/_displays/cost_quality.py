@@ -1,34 +1,51 @@
 """Quality against cost, drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import StrOptions
 
-from skrouter.metrics._displays.labels import place_labels
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier
+from skrouter._utils.param_validation import validate_each, validate_params
+from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
+from skrouter.metrics._curve import check_target_with_costs
+from skrouter.metrics._displays.labels import Point, place_labels
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
-    at_trade_offs,
-    by_name,
     common_pool,
+    list_trade_offs,
+    named_estimators,
     require_matplotlib,
 )
 from skrouter.metrics._hull import non_decreasing_hull
 from skrouter.metrics._oracle import best_columns
-from skrouter.metrics._score import read_outcomes, score_choices
+from skrouter.metrics._score import COST_WEIGHT, RoutingScore, score_choices
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
 
 _REFERENCE_MARKERS = ["*", "d", "p", "h"]
 _MIX = "mix of single LLMs"
 _HULL_POINTS = 100
-_OVER_LINES = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+_LABEL_BACKGROUND = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+
+# One choice, or one for each trade-off.
+Choices = ArrayLike | Mapping[float, ArrayLike]
 
 
+@with_shared_parts
 class CostQualityDisplay:
     """Mean performance against mean cost of LLMs and routers.
 
     Draws every LLM of the pool as a labelled grey point (what one gets by always calling it),
     every router as a coloured marker, one for each trade-off and joined by a line, and references
-    such as the oracle as hollow markers. A router earns its keep where it lies above and to the
+    such as the oracle as hollow markers. A router is worth having where it lies above and to the
     left of all single LLMs.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
@@ -44,10 +61,7 @@ class CostQualityDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure containing it.
+    %(ax_)s
     singles_ : matplotlib Line2D
         Points of the single LLMs.
     routers_, references_ : dict of str to matplotlib Line2D
@@ -72,7 +86,12 @@ class CostQualityDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, singles, routers, references=None):
+    def __init__(
+        self,
+        singles: Mapping[str, RoutingScore],
+        routers: Mapping[str, Sequence[RoutingScore]],
+        references: Mapping[str, Sequence[RoutingScore]] | None = None,
+    ) -> None:
         self.singles = singles
         self.routers = routers
         self.references = references
@@ -80,48 +99,37 @@ class CostQualityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        llms,
+        y_true: ArrayLike,
+        llms: Choices | Mapping[str, Choices],
         *,
-        cost=None,
-        llm_names=None,
-        sample_weight=None,
-        name="router",
-        references=None,
-        oracle_cost_weights=(0.0, 0.02, 0.1),
-        ax=None,
-        **plot_kwargs,
-    ):
+        cost: CostLike | None = None,
+        llm_names: NamesLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        name: str = "router",
+        references: Mapping[str, Choices] | None = None,
+        oracle_cost_weights: Iterable[float] = (0.0, 0.02, 0.1),
+        ax: "Axes | None" = None,
+        **plot_kwargs: Any,
+    ) -> Self:
         """Draw choices that were made already.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-            Performance of each LLM on each query, or the result of
-            :func:`~skrouter.make_routing_target`. NaN where not observed, and then left out.
-        llms : array-like or dict
-            What was chosen: names of shape (n_queries,) or probabilities of shape (n_queries,
-            n_llms), as for :func:`routing_score`. For several routers a dict of such by name of
-            the router, and in it, for a router at several trade-offs, a dict by trade-off:
-            ``{"kNN": {0.02: llms, 0.1: other_llms}, "random": probabilities}``.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-        llm_names : array-like of shape (n_llms,), default=None
-            The pool, as for :func:`routing_score`.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-        name : str, default="router"
-            Name in the legend where `llms` is not a dict.
+        %(y_true_matrix)s
+            What was not observed is left out.
+        %(several_choices)s
+        %(cost_of_pair)s
+        %(pool)s
+        %(sample_weight)s
+        %(legend_name)s
         references : dict, default=None
             What to draw as references, like `llms`: the best LLM per task as learnt in training,
             for example.
         oracle_cost_weights : sequence of float, default=(0.0, 0.02, 0.1)
             Trade-offs at which the oracle, with the cheapest LLM among ties, is drawn. The
             default are the paper's scenarios. Empty: no oracle.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-        **plot_kwargs
-            Passed to :meth:`plot`.
+        %(ax)s
+        %(plot_kwargs)s
 
         Returns
         -------
@@ -131,23 +139,20 @@ class CostQualityDisplay:
         ------
         ValueError
             If there are no costs, or the input is not as :func:`routing_score` wants it.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("CostQualityDisplay")
-        target = read_outcomes(y_true, cost, llm_names)
-        if target.cost is None:
-            raise ValueError(
-                "cost is missing; pass cost=, or the result of make_routing_target as y_true."
-            )
+        target = check_target_with_costs(y_true, cost, llm_names)
+        oracle_cost_weights = list(oracle_cost_weights)
+        validate_each("oracle_cost_weights", oracle_cost_weights, COST_WEIGHT, cls.__name__)
 
-        def score(choices):
+        def score(chosen: ArrayLike) -> RoutingScore:
             # The trade-off only weighs the utility, which is not drawn.
-            return score_choices(target, choices, 0.0, sample_weight)
+            return score_choices(target, chosen, 0.0, sample_weight)
 
-        def curves(choices):
+        def curves(choices: Mapping[Any, Any]) -> dict[str, list[RoutingScore]]:
             return {
-                key: [score(part) for part in at_trade_offs(value)]
+                key: [score(chosen) for chosen in list_trade_offs(value)]
                 for key, value in choices.items()
             }
 
@@ -165,21 +170,21 @@ class CostQualityDisplay:
         return cls(singles, routers, drawn_references).plot(ax=ax, **plot_kwargs)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Classifier | Mapping[str, Classifier | Mapping[float, Classifier]],
+        X: QueriesLike,
+        y: ArrayLike,
+        *,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw fitted routers, or any classifiers whose classes are the LLMs.
 
         Parameters
         ----------
-        estimator : classifier or dict
-            A fitted classifier with `classes_` and `predict`. For several, a dict by name, and in
-            it, for a router fitted at several trade-offs, a dict by trade-off.
-        X : object
-            Queries, passed to `predict`.
-        y : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-            Outcomes, as `y_true` of :meth:`from_predictions`. Columns of arrays follow
-            `classes_`, which must then be the same for all estimators.
-        name : str, default=None
-            Name in the legend where `estimator` is not a dict. None is the name of its class.
+        %(several_estimators)s
+        %(estimator_name)s
         **kwargs
             Passed to :meth:`from_predictions`: `cost`, `references`, `ax`, ...
 
@@ -189,27 +194,38 @@ class CostQualityDisplay:
 
         Raises
         ------
-        ValueError
-            As :meth:`from_predictions`, and if the estimators have different `classes_`.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_different_pools)s
+        %(raises_matplotlib)s
         """
         require_matplotlib("CostQualityDisplay")
-        estimators = by_name(estimator, name)
-        pool = common_pool(estimators)
-        llms = {
-            key: {position: part.predict(X) for position, part in enumerate(at_trade_offs(value))}
+        estimators: Mapping[str, Any] = named_estimators(estimator, name)
+        pool = common_pool(part for value in estimators.values() for part in list_trade_offs(value))
+        llms: dict[str, dict[float, ArrayLike]] = {
+            key: {number: part.predict(X) for number, part in enumerate(list_trade_offs(value))}
             for key, value in estimators.items()
         }
         return cls.from_predictions(y, llms, llm_names=pool, **kwargs)
 
-    def plot(self, ax=None, *, log_cost="auto", label_llms=True, hull=False):
+    @validate_params(
+        {
+            "log_cost": ["boolean", StrOptions({"auto"})],
+            "label_llms": ["boolean"],
+            "hull": ["boolean"],
+        }
+    )
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        log_cost: bool | Literal["auto"] = "auto",
+        label_llms: bool = True,
+        hull: bool = False,
+    ) -> Self:
         """Draw the picture.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        %(ax)s
         log_cost : "auto" or bool, default="auto"
             Whether the cost axis is logarithmic. "auto": where costs span more than a factor of
             10 and none is zero.
@@ -224,22 +240,22 @@ class CostQualityDisplay:
 
         Returns
         -------
-        display : CostQualityDisplay
-            The object itself.
+        %(display)s
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         plt = require_matplotlib("CostQualityDisplay")
         if ax is None:
             _, ax = plt.subplots(figsize=(7.0, 4.8), layout="constrained")
         points = [(score.cost, score.performance) for score in self.singles.values()]
-        (self.singles_,) = ax.plot(
+        (singles,) = ax.plot(
             *_columns(points), "o", ms=5, color="0.55", label="single LLM", zorder=2
         )
-        self.references_, self.routers_ = {}, {}
+        self.singles_: Line2D = singles
+        self.references_: dict[str, Line2D] = {}
+        self.routers_: dict[str, Line2D] = {}
         for position, (key, scores) in enumerate((self.references or {}).items()):
             self.references_[key] = _draw(
                 ax,
@@ -266,7 +282,7 @@ class CostQualityDisplay:
                 zorder=4,
             )
         lines = [*self.references_.values(), *self.routers_.values()]
-        markers = [tuple(point) for line in lines for point in line.get_xydata()]
+        markers = [point for line in lines for point in _points_of(line)]
         self.hulls_ = self._draw_hulls(ax, points, markers) if hull else {}
         _set_cost_scale(ax, [cost for cost, _ in points + markers], log_cost)
         ax.set(
@@ -276,59 +292,65 @@ class CostQualityDisplay:
         ax.margins(x=0.08, y=0.08)
         ax.grid(alpha=0.25)
         ax.legend(fontsize="small", framealpha=0.9)
-        self.labels_ = {}
+        self.labels_: dict[str, Annotation] = {}
         if label_llms:
-            style = {"fontsize": "small", "color": "0.3"}
+            style: dict[str, object] = {"fontsize": "small", "color": "0.3"}
             if hull:
-                style["bbox"] = _OVER_LINES
+                style["bbox"] = _LABEL_BACKGROUND
             self.labels_ = place_labels(ax, points, list(self.singles), markers, **style)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_hulls(self, ax, points, markers):
-        """Draw the hulls as far as the dearest of all points."""
-        dearest = np.nanmax([cost for cost, _ in points + markers])
+    def _draw_hulls(
+        self, ax: "Axes", points: list[Point], markers: list[Point]
+    ) -> "dict[str, Line2D]":
+        """Draw the hulls as far as the highest cost of all points."""
+        highest = float(np.nanmax([cost for cost, _ in points + markers]))
         hulls = {}
         if known := _known(points):
-            hulls[_MIX] = _draw_hull(ax, known, dearest, color="0.55", label=_MIX)
+            hulls[_MIX] = _draw_hull(ax, known, highest, color="0.55", label=_MIX)
         for key, line in self.routers_.items():
-            if len(known := _known(line.get_xydata())) > 1:
-                hulls[key] = _draw_hull(ax, known, dearest, color=line.get_color())
-                # A straight line on a logarithmic axis would seem to promise more than the hull.
+            if len(known := _known(_points_of(line))) > 1:
+                hulls[key] = _draw_hull(ax, known, highest, color=line.get_color())
+                # A straight line on a logarithmic axis would lie above the hull.
                 line.set_linestyle("none")
         return hulls
 
 
-def _known(points):
+def _points_of(line: "Line2D") -> list[Point]:
+    return [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
+
+
+def _known(points: list[Point]) -> list[Point]:
     """Points of known cost."""
     return [point for point in points if not np.isnan(point).any()]
 
 
-def _columns(points):
+def _columns(points: list[Point]) -> Floats:
     return np.array(points, dtype=float).reshape(-1, 2).T
 
 
-def _draw(ax, label, scores, **style):
+def _draw(ax: "Axes", label: str, scores: Sequence[RoutingScore], **style: Any) -> "Line2D":
     """Draw the scores, cheapest first, as one line."""
     points = sorted((score.cost, score.performance) for score in scores)
     (line,) = ax.plot(*_columns(points), label=label, lw=1.2, **style)
     return line
 
 
-def _draw_hull(ax, points, dearest, **style):
-    """Draw the hull of some points, flat to the dearest cost."""
+def _draw_hull(ax: "Axes", points: list[Point], highest: float, **style: Any) -> "Line2D":
+    """Draw the hull of some points, flat as far as the highest cost."""
     hull = non_decreasing_hull(*_columns(points))
     # Many points: what is straight in cost is bent on a logarithmic axis.
-    grid = np.union1d(hull.cost, np.linspace(hull.cost[0], dearest, _HULL_POINTS))
+    grid = np.union1d(hull.cost, np.linspace(hull.cost[0], highest, _HULL_POINTS))
     if hull.cost[0] > 0:
-        grid = np.union1d(grid, np.geomspace(hull.cost[0], dearest, _HULL_POINTS))
-        grid = grid.clip(hull.cost[0], dearest)  # rounding
+        grid = np.union1d(grid, np.geomspace(hull.cost[0], highest, _HULL_POINTS))
+        grid = grid.clip(hull.cost[0], highest)  # rounding
     (line,) = ax.plot(grid, hull.performance_at(grid), linestyle="--", lw=1.2, zorder=1, **style)
     return line
 
 
-def _set_cost_scale(ax, costs, log_cost):
-    costs = np.asarray(costs)
+def _set_cost_scale(ax: "Axes", all_costs: list[float], log_cost: bool | Literal["auto"]) -> None:
+    costs = np.asarray(all_costs)
     if log_cost == "auto":
         log_cost = bool((costs > 0).all() and costs.max() > 10 * costs.min())
     if log_cost:

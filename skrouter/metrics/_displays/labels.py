@@ -1,8 +1,16 @@
 """Labels beside points, placed so that they cover neither points nor each other."""
 
+from collections.abc import Sequence
 from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+
+Point = tuple[float, float]
 
 # Tried in this order: beside the point before above and below it, near before far.
 _DIRECTIONS = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
@@ -13,7 +21,13 @@ _LEADER_FROM = 20  # beyond this distance a thin line leads from the label to it
 _MARGIN = 4  # pixels kept free around points
 
 
-def place_labels(ax, points, texts, obstacles=(), **text_style):
+def place_labels(
+    ax: "Axes",
+    points: Sequence[Point],
+    texts: Sequence[str],
+    obstacles: Sequence[Point] = (),
+    **text_style: Any,
+) -> "dict[str, Annotation]":
     """Annotate points, each label at the first free place around its point.
 
     Parameters
@@ -40,8 +54,8 @@ def place_labels(ax, points, texts, obstacles=(), **text_style):
     everything = np.array([*points, *obstacles], dtype=float).reshape(-1, 2)
     centres = ax.transData.transform(everything)
     taken = [(*(centre - _MARGIN), *(centre + _MARGIN)) for centre in centres]
-    if ax.get_legend() is not None:
-        taken.append(ax.get_legend().get_window_extent().extents)
+    if (legend := ax.get_legend()) is not None:
+        taken.append(legend.get_window_extent().extents)
     pixels = ax.figure.dpi / 72  # per typographic point
     labels = {}
     for point, text, centre in zip(points, texts, centres, strict=False):

@@ -1,17 +1,28 @@
 """The course of a training, drawn."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import innermost_estimator
 from skrouter.metrics._displays.style import COLOURS, require_matplotlib
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
+
+@with_shared_parts
 class LossCurveDisplay:
     """Training loss after each epoch, and the cross-validated gain that chose their number.
 
     The upper picture is the mean loss on the training queries. The lower one is the mean utility
-    on held-out queries less that of the best single LLM, which is what early stopping looks at:
-    a loss that still falls while the gain does not is a router that learns the noise.
+    on held-out queries minus that of the best single LLM, which is what early stopping looks at:
+    a loss that still falls while the gain does not is the sign of overfitting.
 
     Make it with :meth:`from_estimator`.
 
@@ -47,20 +58,31 @@ class LossCurveDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, loss_curve, validation_gains=(), name=None):
+    def __init__(
+        self,
+        loss_curve: Sequence[float],
+        validation_gains: Sequence[float] = (),
+        name: str | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_gains = validation_gains
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        name: str | None = None,
+        ax: "Axes | Sequence[Axes] | None" = None,
+    ) -> Self:
         """Draw the training of a fitted router.
 
         Parameters
         ----------
-        estimator : RadialRouterClassifier, Pipeline or other estimator
-            Fitted, with `loss_curve_` and, for the gain, `validation_gains_`; or a pipeline that
-            ends in one.
+        estimator : RadialRouterClassifier, Pipeline, search or other estimator
+            Fitted, with `loss_curve_` and, for the gain, `validation_gains_`; or a pipeline or
+            search of one.
         name : str, default=None
             Name in the title. None is the name of the class.
         ax : matplotlib Axes or sequence of two, default=None
@@ -76,20 +98,18 @@ class LossCurveDisplay:
             If the estimator keeps no `loss_curve_`.
         NotFittedError
             If it is not fitted.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("LossCurveDisplay")
-        if hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        check_is_fitted(estimator)
-        kind = type(estimator).__name__
-        if not hasattr(estimator, "loss_curve_"):
-            raise ValueError(f"{kind} has no loss_curve_; it is not trained by epochs.")
-        gains = getattr(estimator, "validation_gains_", ())
-        return cls(estimator.loss_curve_, gains, kind if name is None else name).plot(ax=ax)
+        trained = innermost_estimator(estimator)
+        check_is_fitted(trained)
+        class_name = type(trained).__name__
+        if not hasattr(trained, "loss_curve_"):
+            raise ValueError(f"{class_name} has no loss_curve_; it is not trained by epochs.")
+        gains = getattr(trained, "validation_gains_", ())
+        return cls(trained.loss_curve_, gains, class_name if name is None else name).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | Sequence[Axes] | None" = None) -> Self:
         """Draw the picture.
 
         Parameters
@@ -100,21 +120,21 @@ class LossCurveDisplay:
 
         Returns
         -------
-        display : LossCurveDisplay
-            The object itself.
+        %(display)s
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         plt = require_matplotlib("LossCurveDisplay")
+        from matplotlib.ticker import MaxNLocator
+
         if ax is None:
             n_axes = 2 if len(self.validation_gains) else 1
             _, ax = plt.subplots(
                 n_axes, figsize=(6.0, 2.2 + 1.8 * n_axes), sharex=True, layout="constrained"
             )
-        axes = np.ravel(ax).tolist()
+        axes: list[Axes] = np.ravel(np.asarray(ax, dtype=object)).tolist()
         top = axes[0]
         self.loss_ = _draw(top, self.loss_curve, color=COLOURS[0], marker="o")
         top.set(ylabel="mean training loss", title=self.name or "")
@@ -129,7 +149,7 @@ class LossCurveDisplay:
                 fontsize="small",
             )
             top.set_yticks([])
-        self.gain_ = None
+        self.gain_: Line2D | None = None
         if len(axes) > 1 and len(self.validation_gains):
             bottom = axes[1]
             self.gain_ = _draw(bottom, self.validation_gains, color=COLOURS[1], marker="s")
@@ -146,7 +166,10 @@ class LossCurveDisplay:
             bottom.legend(fontsize="small", framealpha=0.9)
         for part in axes:
             part.grid(alpha=0.25)
-            part.xaxis.get_major_locator().set_params(integer=True)
+            # matplotlib's own choice of ticks, but whole epochs only
+            part.xaxis.set_major_locator(
+                MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+            )
         axes[-1].set_xlabel("epoch")
         self.ax_, self.axes_, self.figure_ = top, axes, top.figure
         return self

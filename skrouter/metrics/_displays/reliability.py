@@ -2,26 +2,38 @@
 
 from collections.abc import Mapping
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrouter._targets.routing_target import check_routing_target
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import NamesLike, QueriesLike, TargetLike
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
-    by_name,
     common_pool,
+    named_estimators,
     require_matplotlib,
 )
-from skrouter.metrics._reliability import predict_performance, reliability_bins
+from skrouter.metrics._reliability import ReliabilityBins, predict_performance, reliability_bins
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 
+@with_shared_parts
 class ReliabilityDisplay:
     """Mean observed performance against mean predicted performance.
 
     Predictions are sorted into bins, over all LLMs together. On the dashed line what is predicted
-    is what is observed; a curve flatter than it promises too much at its upper and too little at
-    its lower end, as after overfitting. It is the picture of
+    is what is observed; a curve flatter than it is overconfident: predictions are too high at its
+    upper and too low at its lower end, as after overfitting. It is the picture of
     :class:`~sklearn.calibration.CalibrationDisplay`, for outcomes that may be graded.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
@@ -34,10 +46,7 @@ class ReliabilityDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure containing it.
+    %(ax_)s
     lines_ : dict of str to matplotlib Line2D
         The curve of each router.
 
@@ -58,28 +67,33 @@ class ReliabilityDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, curves):
+    def __init__(self, curves: Mapping[str, ReliabilityBins]) -> None:
         self.curves = curves
 
     @classmethod
+    @validate_params(
+        {
+            "n_bins": [Interval(Integral, 1, None, closed="left")],
+            "strategy": [StrOptions({"quantile", "uniform"})],
+        }
+    )
     def from_predictions(
         cls,
-        y_true,
-        performance,
+        y_true: TargetLike,
+        performance: ArrayLike | Mapping[str, ArrayLike],
         *,
-        llm_names=None,
-        n_bins=10,
-        strategy="quantile",
-        name="router",
-        ax=None,
-    ):
+        llm_names: NamesLike | None = None,
+        n_bins: int = 10,
+        strategy: Literal["quantile", "uniform"] = "quantile",
+        name: str = "router",
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw predictions that were made already.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-            Performance of each LLM on each query, or the result of
-            :func:`~skrouter.make_routing_target`. NaN where not observed, and then left out.
+        %(y_true_matrix)s
+            What was not observed is left out.
         performance : array-like of shape (n_queries, n_llms) or dict
             Predicted performance, as ``router.predict_outcomes(X).performance``. For several
             routers a dict of such by name.
@@ -90,11 +104,9 @@ class ReliabilityDisplay:
             Number of bins. Bins without a prediction are left out.
         strategy : {"quantile", "uniform"}, default="quantile"
             Bins of equal counts, or of equal width between the smallest and the largest
-            prediction. With equal counts every point is equally sure.
-        name : str, default="router"
-            Name in the legend where `performance` is not a dict.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            prediction. With equal counts every point has about the same sampling error.
+        %(legend_name)s
+        %(ax)s
 
         Returns
         -------
@@ -105,14 +117,10 @@ class ReliabilityDisplay:
         ValueError
             If there are no routers, a parameter is not as described, shapes differ, or no outcome
             was both observed and predicted.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("ReliabilityDisplay")
-        if not isinstance(n_bins, Integral) or n_bins < 1:
-            raise ValueError(f"n_bins must be an integer >= 1, got {n_bins!r}.")
-        if strategy not in ("quantile", "uniform"):
-            raise ValueError(f"strategy must be 'quantile' or 'uniform', got {strategy!r}.")
+        predictions: Mapping[str, ArrayLike]
         predictions = performance if isinstance(performance, Mapping) else {name: performance}
         if not predictions:
             raise ValueError("performance is empty; at least one router is needed.")
@@ -125,21 +133,28 @@ class ReliabilityDisplay:
         return cls(curves).plot(ax=ax)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Classifier | Mapping[str, Classifier],
+        X: QueriesLike,
+        y: TargetLike,
+        *,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw fitted routers that predict outcomes.
 
         Parameters
         ----------
-        estimator : router, Pipeline or dict
-            Fitted, with `classes_` and `predict_outcomes`, or a pipeline that ends in such a
+        estimator : router, Pipeline, search or dict
+            Fitted, with `classes_` and `predict_outcomes`, or a pipeline or search of such a
             router; for several, a dict by name.
         X : object
             Queries, passed to `predict_outcomes`.
         y : array-like
             Performance of each LLM on each query, as for :meth:`from_predictions`, or the best LLM
             of each query.
-        name : str, default=None
-            Name in the legend where `estimator` is not a dict. None is the name of its class.
+        %(estimator_name)s
         **kwargs
             Passed to :meth:`from_predictions`: `n_bins`, `strategy`, `ax`.
 
@@ -151,34 +166,30 @@ class ReliabilityDisplay:
         ------
         ValueError
             If an estimator has no `predict_outcomes`, or the estimators have different `classes_`.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("ReliabilityDisplay")
-        estimators = by_name(estimator, name)
+        estimators = named_estimators(estimator, name)
         if not estimators:
             raise ValueError("estimator is empty; at least one router is needed.")
-        pool = common_pool(estimators)
+        pool = common_pool(estimators.values())
         predictions = {key: predict_performance(part, X) for key, part in estimators.items()}
         return cls.from_predictions(y, predictions, llm_names=pool, **kwargs)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the picture.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        %(ax)s
 
         Returns
         -------
-        display : ReliabilityDisplay
-            The object itself.
+        %(display)s
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         plt = require_matplotlib("ReliabilityDisplay")
         if ax is None:
@@ -188,7 +199,7 @@ class ReliabilityDisplay:
         ax.plot(
             [low, high], [low, high], color="0.45", lw=1, linestyle="--", label="perfectly reliable"
         )
-        self.lines_ = {}
+        self.lines_: dict[str, Line2D] = {}
         for position, (key, (predicted, observed, _)) in enumerate(self.curves.items()):
             (self.lines_[key],) = ax.plot(
                 predicted,

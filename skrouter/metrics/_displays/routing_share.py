@@ -1,20 +1,36 @@
 """How often each LLM is called, drawn."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from skrouter.metrics._displays.style import COLOURS, by_name, common_pool, require_matplotlib
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import LLMName, NamesLike, QueriesLike
+from skrouter.metrics._displays.style import (
+    COLOURS,
+    common_pool,
+    named_estimators,
+    require_matplotlib,
+)
 from skrouter.metrics._score import routing_share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
 
 _HATCHES = ["", "//", "..", "xx", "\\\\", "++", "oo"]
 _THICKNESS = 0.8  # of all bars of one LLM, of the room there is
 
 
+@with_shared_parts
 class RoutingShareDisplay:
     """Share of the queries on which routers call each LLM, as bars.
 
-    It shows what routers do: one that has learnt to be constant has a single bar.
+    It shows what routers do: one that calls the same LLM for every query has a single bar.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
 
@@ -25,10 +41,7 @@ class RoutingShareDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure containing it.
+    %(ax_)s
     bars_ : dict of str to matplotlib BarContainer
         The bars of each router, one per LLM.
 
@@ -44,13 +57,20 @@ class RoutingShareDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, shares):
+    def __init__(self, shares: Mapping[str, Mapping[LLMName, float]]) -> None:
         self.shares = shares
 
     @classmethod
     def from_predictions(
-        cls, llms, *, llm_names=None, sample_weight=None, name="router", ax=None, **plot_kwargs
-    ):
+        cls,
+        llms: ArrayLike | Mapping[str, ArrayLike],
+        *,
+        llm_names: NamesLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        name: str = "router",
+        ax: "Axes | None" = None,
+        **plot_kwargs: Any,
+    ) -> Self:
         """Draw choices that were made already.
 
         Parameters
@@ -60,14 +80,10 @@ class RoutingShareDisplay:
             n_llms), as for :func:`routing_share`. For several routers a dict of such by name.
         llm_names : array-like of shape (n_llms,), default=None
             The pool. None: the LLMs that are called.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-        name : str, default="router"
-            Name in the legend where `llms` is not a dict.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-        **plot_kwargs
-            Passed to :meth:`plot`.
+        %(sample_weight)s
+        %(legend_name)s
+        %(ax)s
+        %(plot_kwargs)s
 
         Returns
         -------
@@ -77,10 +93,10 @@ class RoutingShareDisplay:
         ------
         ValueError
             If there are no routers, or the choices are not as :func:`routing_share` wants them.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("RoutingShareDisplay")
+        choices: Mapping[str, ArrayLike]
         choices = llms if isinstance(llms, Mapping) else {name: llms}
         if not choices:
             raise ValueError("llms is empty; at least one router is needed.")
@@ -93,7 +109,14 @@ class RoutingShareDisplay:
         return cls(full).plot(ax=ax, **plot_kwargs)
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, name=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Classifier | Mapping[str, Classifier],
+        X: QueriesLike,
+        *,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw fitted routers, or any classifiers whose classes are the LLMs.
 
         Parameters
@@ -102,8 +125,7 @@ class RoutingShareDisplay:
             A fitted classifier with `classes_` and `predict`; for several, a dict by name.
         X : object
             Queries, passed to `predict`.
-        name : str, default=None
-            Name in the legend where `estimator` is not a dict. None is the name of its class.
+        %(estimator_name)s
         **kwargs
             Passed to :meth:`from_predictions`: `sample_weight`, `ax`, ...
 
@@ -115,16 +137,16 @@ class RoutingShareDisplay:
         ------
         ValueError
             If the estimators have different `classes_`, or there are none.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("RoutingShareDisplay")
-        estimators = by_name(estimator, name)
-        pool = common_pool(estimators)
+        estimators = named_estimators(estimator, name)
+        pool = common_pool(estimators.values())
         llms = {key: part.predict(X) for key, part in estimators.items()}
         return cls.from_predictions(llms, llm_names=pool, **kwargs)
 
-    def plot(self, ax=None, *, label_bars=True):
+    @validate_params({"label_bars": ["boolean"]})
+    def plot(self, ax: "Axes | None" = None, *, label_bars: bool = True) -> Self:
         """Draw the picture.
 
         Parameters
@@ -136,13 +158,11 @@ class RoutingShareDisplay:
 
         Returns
         -------
-        display : RoutingShareDisplay
-            The object itself.
+        %(display)s
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         plt = require_matplotlib("RoutingShareDisplay")
         pool = list(next(iter(self.shares.values())))
@@ -151,7 +171,7 @@ class RoutingShareDisplay:
             height = 1.2 + len(pool) * (0.15 + 0.2 * n_routers)
             _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
         places, thickness = np.arange(len(pool)), _THICKNESS / n_routers
-        self.bars_ = {}
+        self.bars_: dict[str, BarContainer] = {}
         for position, (key, share) in enumerate(self.shares.items()):
             bars = ax.barh(
                 places + thickness * (position - (n_routers - 1) / 2),

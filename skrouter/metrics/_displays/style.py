@@ -1,15 +1,21 @@
 """What all displays share: colours, and how routers are told apart."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from skrouter._utils.estimators import Classifier
+
+T = TypeVar("T")
 
 # Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 
 
-def require_matplotlib(display):
+def require_matplotlib(display: str) -> Any:
     """Return pyplot, or say how to install it for the named display."""
     try:
         import matplotlib.pyplot as plt
@@ -18,23 +24,21 @@ def require_matplotlib(display):
     return plt
 
 
-def by_name(estimator, name):
+def named_estimators(estimator: T | Mapping[str, T], name: str | None) -> Mapping[str, T]:
     """Estimators as a dict by name; one alone is named after its class."""
     if isinstance(estimator, Mapping):
         return estimator
     return {type(estimator).__name__ if name is None else name: estimator}
 
 
-def at_trade_offs(value):
-    """The parts of a router: one for each trade-off of a dict, else the thing itself."""
+def list_trade_offs(value: T | Mapping[Hashable, T]) -> list[T]:
+    """What a router has: one entry for each trade-off of a dict, else the value alone."""
     return list(value.values()) if isinstance(value, Mapping) else [value]
 
 
-def common_pool(estimators):
-    """The `classes_` of all estimators of a dict, which must be the same."""
-    pools = [
-        np.asarray(part.classes_) for value in estimators.values() for part in at_trade_offs(value)
-    ]
+def common_pool(estimators: Iterable[Classifier]) -> NDArray[Any]:
+    """The `classes_` of all estimators, which must be the same."""
+    pools = [np.asarray(estimator.classes_) for estimator in estimators]
     for pool in pools[1:]:
         if not np.array_equal(pool, pools[0]):
             raise ValueError(

@@ -1,30 +1,52 @@
 """Utility against the trade-off, drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import StrOptions
 
+from skrouter._targets.routing_target import RoutingTarget
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier
+from skrouter._utils.param_validation import validate_each, validate_params
+from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
-    by_name,
     common_pool,
+    list_trade_offs,
+    named_estimators,
     require_matplotlib,
 )
 from skrouter.metrics._oracle import best_columns
-from skrouter.metrics._score import check_charged, read_outcomes, score_choices
+from skrouter.metrics._score import (
+    COST_WEIGHT,
+    check_costs_given,
+    check_scored_target,
+    score_choices,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 # The paper's scenarios: where a router of one setting is judged if nothing else is said.
 _SCENARIOS = (0.0, 0.02, 0.1)
 # Beyond this ratio of trade-offs the small ones would fall together on a linear axis.
 _LINEAR_RATIO = 20
 _MOST_TICKS = 8  # more would cover each other
-_REFERENCE_STYLES = {
+_REFERENCE_STYLES: dict[str, dict[str, object]] = {
     "oracle": {"marker": "*", "ms": 11, "linestyle": ":"},
     "best single LLM": {"marker": "d", "ms": 8, "linestyle": "--"},
 }
 
+# One choice, or one for each trade-off.
+Choices = ArrayLike | Mapping[float, ArrayLike]
 
+
+@with_shared_parts
 class TradeOffDisplay:
     """Mean utility of routers over the trade-off between performance and cost.
 
@@ -44,10 +66,7 @@ class TradeOffDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure containing it.
+    %(ax_)s
     routers_, references_ : dict of str to matplotlib Line2D
         The line of each router and reference.
 
@@ -62,55 +81,48 @@ class TradeOffDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, routers, references=None):
+    def __init__(
+        self,
+        routers: Mapping[str, Mapping[float, float]],
+        references: Mapping[str, Mapping[float, float]] | None = None,
+    ) -> None:
         self.routers = routers
         self.references = references
 
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        llms,
+        y_true: ArrayLike,
+        llms: Choices | Mapping[str, Choices],
         *,
-        cost=None,
-        llm_names=None,
-        sample_weight=None,
-        name="router",
-        cost_weights=None,
-        hindsight=True,
-        ax=None,
-        **plot_kwargs,
-    ):
+        cost: CostLike | None = None,
+        llm_names: NamesLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        name: str = "router",
+        cost_weights: Iterable[float] | None = None,
+        hindsight: bool = True,
+        ax: "Axes | None" = None,
+        **plot_kwargs: Any,
+    ) -> Self:
         """Draw choices that were made already.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-            Performance of each LLM on each query, or the result of
-            :func:`~skrouter.make_routing_target`. NaN where not observed, and then left out.
-        llms : array-like or dict
-            What was chosen: names of shape (n_queries,) or probabilities of shape (n_queries,
-            n_llms), as for :func:`routing_score`. For several routers a dict of such by name of
-            the router, and in it, for a router at several trade-offs, a dict by trade-off:
-            ``{"kNN": {0.02: llms, 0.1: other_llms}, "random": probabilities}``.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries. Needed unless `y_true` holds the costs.
-        llm_names : array-like of shape (n_llms,), default=None
-            The pool, as for :func:`routing_score`.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-        name : str, default="router"
-            Name in the legend where `llms` is not a dict.
+        %(y_true_matrix)s
+            What was not observed is left out.
+        %(several_choices)s
+        %(cost_of_pair)s
+        %(pool)s
+        %(sample_weight)s
+        %(legend_name)s
         cost_weights : sequence of float, default=None
             Trade-offs at which references and routers of one setting are judged. None: those
             found in `llms`; if there are none, the paper's scenarios 0, 0.02 and 0.1.
         hindsight : bool, default=True
             Whether to draw two references that know the outcomes: the oracle, and the single LLM
             that is best at each trade-off.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-        **plot_kwargs
-            Passed to :meth:`plot`.
+        %(ax)s
+        %(plot_kwargs)s
 
         Returns
         -------
@@ -121,62 +133,48 @@ class TradeOffDisplay:
         ValueError
             If there are no costs, a trade-off is not a finite number >= 0, or the input is not
             as :func:`routing_score` wants it.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         require_matplotlib("TradeOffDisplay")
-        target = read_outcomes(y_true, cost, llm_names)
-        choices = llms if isinstance(llms, Mapping) else {name: llms}
-        if cost_weights is None:
-            found = [set(value) for value in choices.values() if isinstance(value, Mapping)]
-            cost_weights = sorted(set().union(*found)) or _SCENARIOS
-
-        def utility(chosen, weight):
-            check_charged(target, weight)
-            return score_choices(target, chosen, weight, sample_weight).utility
-
-        routers = {
-            key: {
-                weight: utility(chosen, weight)
-                for weight, chosen in (
-                    value if isinstance(value, Mapping) else dict.fromkeys(cost_weights, value)
-                ).items()
-            }
+        target = check_scored_target(y_true, cost, llm_names)
+        choices: Mapping[Any, Any] = llms if isinstance(llms, Mapping) else {name: llms}
+        found = {
+            weight for value in choices.values() if isinstance(value, Mapping) for weight in value
+        }
+        judged_at = (
+            list(sorted(found) or _SCENARIOS) if cost_weights is None else list(cost_weights)
+        )
+        validate_each("cost_weights", [*found, *judged_at], COST_WEIGHT, cls.__name__)
+        by_trade_off = {
+            key: value if isinstance(value, Mapping) else dict.fromkeys(judged_at, value)
             for key, value in choices.items()
         }
-        references = {}
-        if hindsight:
-            always = [
-                np.full(len(target.performance), llm, dtype=target.llm_names.dtype)
-                for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
-            ]
-            references = {
-                "oracle": {
-                    weight: utility(target.llm_names[best_columns(target, weight)], weight)
-                    for weight in cost_weights
-                },
-                "best single LLM": {
-                    weight: max(utility(llms, weight) for llms in always) for weight in cost_weights
-                },
+        routers = {
+            key: {
+                weight: _utility(target, chosen, weight, sample_weight)
+                for weight, chosen in value.items()
             }
+            for key, value in by_trade_off.items()
+        }
+        references = _in_hindsight(target, judged_at, sample_weight) if hindsight else {}
         return cls(routers, references).plot(ax=ax, **plot_kwargs)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Classifier | Mapping[str, Classifier | Mapping[float, Classifier]],
+        X: QueriesLike,
+        y: ArrayLike,
+        *,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw fitted routers, or any classifiers whose classes are the LLMs.
 
         Parameters
         ----------
-        estimator : classifier or dict
-            A fitted classifier with `classes_` and `predict`. For several, a dict by name, and in
-            it, for a router fitted at several trade-offs, a dict by trade-off.
-        X : object
-            Queries, passed to `predict`.
-        y : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
-            Outcomes, as `y_true` of :meth:`from_predictions`. Columns of arrays follow
-            `classes_`, which must then be the same for all estimators.
-        name : str, default=None
-            Name in the legend where `estimator` is not a dict. None is the name of its class.
+        %(several_estimators)s
+        %(estimator_name)s
         **kwargs
             Passed to :meth:`from_predictions`: `cost`, `cost_weights`, `ax`, ...
 
@@ -186,14 +184,12 @@ class TradeOffDisplay:
 
         Raises
         ------
-        ValueError
-            As :meth:`from_predictions`, and if the estimators have different `classes_`.
-        ImportError
-            If matplotlib is not installed.
+        %(raises_different_pools)s
+        %(raises_matplotlib)s
         """
         require_matplotlib("TradeOffDisplay")
-        estimators = by_name(estimator, name)
-        pool = common_pool(estimators)
+        estimators: Mapping[str, Any] = named_estimators(estimator, name)
+        pool = common_pool(part for value in estimators.values() for part in list_trade_offs(value))
         llms = {
             key: {weight: part.predict(X) for weight, part in value.items()}
             if isinstance(value, Mapping)
@@ -202,31 +198,31 @@ class TradeOffDisplay:
         }
         return cls.from_predictions(y, llms, llm_names=pool, **kwargs)
 
-    def plot(self, ax=None, *, log_trade_off="auto"):
+    @validate_params({"log_trade_off": ["boolean", StrOptions({"auto"})]})
+    def plot(
+        self, ax: "Axes | None" = None, *, log_trade_off: bool | Literal["auto"] = "auto"
+    ) -> Self:
         """Draw the picture.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        %(ax)s
         log_trade_off : "auto" or bool, default="auto"
             Whether the axis of the trade-off is logarithmic, and linear only from 0 to the
             smallest one above it. "auto": where trade-offs above 0 span more than a factor of 20.
 
         Returns
         -------
-        display : TradeOffDisplay
-            The object itself.
+        %(display)s
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
+        %(raises_matplotlib)s
         """
         plt = require_matplotlib("TradeOffDisplay")
         if ax is None:
             _, ax = plt.subplots(figsize=(7.0, 4.8), layout="constrained")
-        self.references_ = {
+        self.references_: dict[str, Line2D] = {
             key: _draw(
                 ax,
                 key,
@@ -238,7 +234,7 @@ class TradeOffDisplay:
             )
             for key, utilities in (self.references or {}).items()
         }
-        self.routers_ = {
+        self.routers_: dict[str, Line2D] = {
             key: _draw(
                 ax,
                 key,
@@ -265,21 +261,46 @@ class TradeOffDisplay:
         return self
 
 
-def _draw(ax, label, utilities, **style):
+def _utility(
+    target: RoutingTarget, chosen: ArrayLike, cost_weight: float, sample_weight: ArrayLike | None
+) -> float:
+    check_costs_given(target, cost_weight)
+    return score_choices(target, chosen, cost_weight, sample_weight).utility
+
+
+def _in_hindsight(
+    target: RoutingTarget, cost_weights: list[float], sample_weight: ArrayLike | None
+) -> dict[str, dict[float, float]]:
+    """Utility of the oracle and of the best single LLM at each trade-off."""
+    always = [
+        np.full(len(target.performance), llm, dtype=target.llm_names.dtype)
+        for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
+    ]
+    oracle, single = {}, {}
+    for weight in cost_weights:
+        best = target.llm_names[best_columns(target, weight)]
+        oracle[weight] = _utility(target, best, weight, sample_weight)
+        single[weight] = max(_utility(target, llms, weight, sample_weight) for llms in always)
+    return {"oracle": oracle, "best single LLM": single}
+
+
+def _draw(ax: "Axes", label: str, utilities: Mapping[float, float], **style: Any) -> "Line2D":
     """Draw utilities by trade-off, the smallest first, as one line."""
     points = np.array(sorted(utilities.items()), dtype=float).reshape(-1, 2)
     (line,) = ax.plot(*points.T, label=label, lw=1.2, **style)
     return line
 
 
-def _set_trade_off_scale(ax, weights, log_trade_off):
-    charged = weights[weights > 0]
+def _set_trade_off_scale(
+    ax: "Axes", weights: Floats, log_trade_off: bool | Literal["auto"]
+) -> None:
+    positive = weights[weights > 0]
     if log_trade_off == "auto":
-        log_trade_off = charged.size > 0 and charged.max() > _LINEAR_RATIO * charged.min()
-    if log_trade_off and charged.size:
+        log_trade_off = bool(positive.size and positive.max() > _LINEAR_RATIO * positive.min())
+    if log_trade_off and positive.size:
         from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-        ax.set_xscale("symlog", linthresh=charged.min(), linscale=0.5)
+        ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
         if len(weights) <= _MOST_TICKS:
             ax.set_xticks(weights)
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

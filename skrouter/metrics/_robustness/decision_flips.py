@@ -1,12 +1,14 @@
 """How often a router's decision flips when a query is edited without a change of meaning."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length
 
 from skrouter._inputs.chat import edit_last_user
@@ -14,7 +16,11 @@ from skrouter._inputs.queries import check_queries
 from skrouter._targets.predict_options import check_cost_weight
 from skrouter._targets.routing_target import check_routing_target
 from skrouter._targets.utility import routing_utility
-from skrouter.metrics._robustness.perturbations import EDITS
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.estimators import Classifier, own_cost_weight
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import Chat, CostLike, Floats, Seed
+from skrouter.metrics._robustness.perturbations import EDITS, Edit
 
 
 class DecisionFlips(NamedTuple):
@@ -23,7 +29,7 @@ class DecisionFlips(NamedTuple):
     Parameters
     ----------
     edit : list of str
-        The kinds.
+        Names of the kinds of edits.
     flip_share : ndarray of shape (n_edits,)
         Share of the edited queries for which another LLM is chosen than for the query as it was,
         over all repetitions. NaN if the edit changed no query.
@@ -31,32 +37,34 @@ class DecisionFlips(NamedTuple):
         Share of the queries that the edit changed at all. Those that it did not, as there is
         nothing to contract in "Why?", do not count in `flip_share`.
     utility_lost : ndarray of shape (n_edits,) or None
-        Mean utility, over the edited queries, of the LLM chosen for the query as it was less that
-        of the one chosen for the edited query; without costs, the performance. Queries for which
-        one of the two outcomes was not observed are left out. None without `y`.
+        Mean utility, over the edited queries, of the LLM chosen for the query as it was minus
+        that of the one chosen for the edited query; without costs, the performance. Queries for
+        which one of the two outcomes was not observed are left out. None without `y`.
     flips : ndarray of shape (n_edits, n_queries)
         Share of the repetitions in which the decision on a query flipped; NaN where the edit
-        never changed it. It tells which queries are brittle.
+        never changed it. It shows on which queries the router is not robust.
     """
 
-    edit: list
-    flip_share: np.ndarray
-    edited_share: np.ndarray
-    utility_lost: np.ndarray | None
-    flips: np.ndarray
+    edit: list[str]
+    flip_share: Floats
+    edited_share: Floats
+    utility_lost: Floats | None
+    flips: Floats
 
 
+@with_shared_parts
+@validate_params({"n_repeats": [Interval(Integral, 1, None, closed="left")]})
 def decision_flips(
-    router,
-    queries,
+    router: Classifier,
+    queries: Sequence[str | Chat],
     *,
-    edits=None,
-    n_repeats=1,
-    cost_weight=None,
-    y=None,
-    cost=None,
-    random_state=None,
-):
+    edits: str | Iterable[str] | Mapping[str, str | Edit] | None = None,
+    n_repeats: int = 1,
+    cost_weight: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    cost: CostLike | None = None,
+    random_state: Seed = None,
+) -> DecisionFlips:
     """Share of a router's decisions that flip when queries are edited.
 
     An edit that leaves the meaning should leave the decision. A flip is not yet a loss: where two
@@ -77,27 +85,27 @@ def decision_flips(
         - "typos": a letter swapped, dropped or doubled within a tenth of the words of four
           letters or more, at least in one; not the first letter or the last. Chinese, Japanese
           and Korean, numbers, and names with digits or underscores are left alone.
-        - "case": all letters small, or all capital.
+        - "case": all in lower case, or all in upper case.
         - "spacing": some spaces doubled, blanks or line breaks added at the end.
         - "punctuation": the mark at the end dropped or doubled; a full stop where there is none.
-        - "politeness": an English frame, "Could you tell me: ...", "... Thanks."; only where at
-          least half of the letters are Latin.
+        - "politeness": an English phrase around it, "Could you tell me: ...", "... Thanks."; only
+          where at least half of the letters are Latin.
         - "wording": English contractions ("do not", "don't") and exchanges ("for example", "for
           instance") by a small table.
     n_repeats : int, default=1
         How often each edit is drawn for every query.
     cost_weight : float or array-like of shape (n_queries,), default=None
-        The trade-off at which the router is asked and its choices are judged. None is the
+        The trade-off at which the router chooses and its choices are judged. None is the
         router's own; `predict` is then called without it.
     y : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2), default=None
         True performance, or the result of :func:`~skrouter.make_routing_target`, as for
         :func:`routing_score`. Columns follow `classes_` of the router, by name where they have
         names.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries, to be charged in `utility_lost`.
+    %(cost)s
+        They are charged in `utility_lost`.
     random_state : int, RandomState instance or None, default=None
         Seed of the edits. The edits of a kind do not depend on the router or on which other kinds
-        are asked for: with the same int two routers are given the same texts.
+        there are: with the same int two routers are given the same texts.
 
     Returns
     -------
@@ -120,11 +128,10 @@ def decision_flips(
     everywhere: case and spelling matter in code, a table of English words says nothing about
     other languages.
 
-    A router that draws its decisions flips without any edit. A `predict` that does not take
-    `cost_weight` must be left without it; charge the costs beforehand then, and pass utilities
-    as `y`.
+    A router that draws its decisions at random flips without any edit. Where `predict` takes no
+    `cost_weight`, leave it out; subtract the costs beforehand then, and pass utilities as `y`.
 
-    The router is asked ``1 + n_edits * n_repeats`` times, and the edited texts enter the cache of
+    `predict` is called ``1 + n_edits * n_repeats`` times, and the edited texts enter the cache of
     a :class:`~skrouter.SentenceEncoder` like all others.
 
     Examples
@@ -134,49 +141,50 @@ def decision_flips(
     >>> from sklearn.pipeline import make_pipeline
     >>> from skrouter.metrics import decision_flips
     >>> queries = ["What is two plus two?", "Write a short poem.", "What is a prime?"]
-    >>> words = HashingVectorizer(n_features=64)  # small letters, no punctuation
+    >>> words = HashingVectorizer(n_features=64)  # lower case, no punctuation
     >>> router = make_pipeline(words, LogisticRegression(C=100))
     >>> router = router.fit(queries, ["maths", "prose", "maths"])
     >>> result = decision_flips(router, queries, edits=["case", "punctuation"], random_state=0)
     >>> dict(zip(result.edit, result.flip_share.tolist()))
     {'case': 0.0, 'punctuation': 0.0}
     """
-    queries = check_queries(queries, "queries")
-    edits = _check_edits(edits)
-    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
-        raise ValueError(f"n_repeats must be an integer >= 1, got {n_repeats!r}.")
-    asked = {}
+    texts = check_queries(queries, "queries")
+    checked_edits = _check_edits(edits)
+    if isinstance(n_repeats, bool):
+        raise ValueError(f"n_repeats must be an int, got {n_repeats!r}.")
+    options = {}
     if cost_weight is not None:
-        check_cost_weight(cost_weight, queries)
-        asked["cost_weight"] = cost_weight
-    utility = _utility(router, queries, y, cost, cost_weight)
+        check_cost_weight(cost_weight, texts)
+        options["cost_weight"] = cost_weight
+    utility = _utility(router, texts, y, cost, cost_weight)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
 
-    def choose(texts):
-        llms = np.asarray(router.predict(texts, **asked))
-        if llms.shape != (len(queries),):
+    def choose(texts: list[Any]) -> NDArray[Any]:
+        llms = np.asarray(router.predict(texts, **options))
+        if llms.shape != (len(texts),):
             raise ValueError(
-                f"router.predict returned shape {llms.shape} for {len(queries)} queries; one LLM "
+                f"router.predict returned shape {llms.shape} for {len(texts)} queries; one LLM "
                 "each is wanted."
             )
         return llms
 
-    before = choose(queries)
-    received = None if utility is None else _received(utility, router.classes_, before)
-    flipped = np.zeros((len(edits), n_repeats, len(queries)), dtype=bool)
+    before = choose(texts)
+    flipped = np.zeros((len(checked_edits), n_repeats, len(texts)), dtype=bool)
     edited = np.zeros_like(flipped)
     lost = np.full(flipped.shape, np.nan)
-    for i, (name, edit) in enumerate(edits.items()):
+    for i, (name, edit) in enumerate(checked_edits.items()):
         rng = np.random.default_rng([seed, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
         for j in range(n_repeats):
-            texts, edited[i, j] = _edit_all(queries, name, edit, rng)
-            after = choose(texts)
+            new_texts, edited[i, j] = _edit_all(texts, name, edit, rng)
+            after = choose(new_texts)
             flipped[i, j] = edited[i, j] & (after != before)
             if utility is not None:
-                lost[i, j] = received - _received(utility, router.classes_, after)
+                lost[i, j] = _utility_of(before, utility, router) - _utility_of(
+                    after, utility, router
+                )
     counted = edited & ~np.isnan(lost)
     return DecisionFlips(
-        edit=list(edits),
+        edit=list(checked_edits),
         flip_share=_share(flipped.sum(axis=(1, 2)), edited.sum(axis=(1, 2))),
         edited_share=edited.mean(axis=(1, 2)),
         utility_lost=None
@@ -186,17 +194,18 @@ def decision_flips(
     )
 
 
-def _check_edits(edits):
+def _check_edits(
+    edits: str | Iterable[str] | Mapping[str, str | Edit] | None,
+) -> dict[str, Edit]:
     if edits is None:
         return dict(EDITS)
     if isinstance(edits, str):
         edits = [edits]
-    if not isinstance(edits, Mapping):
-        edits = {name: name for name in edits}
-    if not edits:
+    by_name = edits if isinstance(edits, Mapping) else {name: name for name in edits}
+    if not by_name:
         raise ValueError("edits is empty; name at least one, or None for all built-in ones.")
     checked = {}
-    for name, edit in edits.items():
+    for name, edit in by_name.items():
         if not isinstance(name, str):
             raise ValueError(f"edits names {name!r}; names are str.")
         if callable(edit):
@@ -211,7 +220,13 @@ def _check_edits(edits):
     return checked
 
 
-def _utility(router, queries, y, cost, cost_weight):
+def _utility(
+    router: Classifier,
+    queries: list[Any],
+    y: ArrayLike | None,
+    cost: CostLike | None,
+    cost_weight: ArrayLike | None,
+) -> Floats | None:
     """Utility of every LLM on every query, shape (n_queries, n_llms); None without `y`."""
     if y is None:
         if cost is not None:
@@ -222,7 +237,7 @@ def _utility(router, queries, y, cost, cost_weight):
     check_consistent_length(queries, target.performance)
     if target.cost is None:
         return target.performance
-    weight = getattr(router, "cost_weight", None) if cost_weight is None else cost_weight
+    weight = own_cost_weight(router) if cost_weight is None else cost_weight
     if weight is None:
         raise ValueError(
             "costs were given, but no cost_weight, and router has none of its own; pass it, or "
@@ -231,12 +246,14 @@ def _utility(router, queries, y, cost, cost_weight):
     return routing_utility(target.performance, target.cost, check_cost_weight(weight, queries))
 
 
-def _edit_all(queries, name, edit, rng):
+def _edit_all(
+    queries: list[Any], name: str, edit: Edit, rng: np.random.Generator
+) -> tuple[list[Any], NDArray[np.bool_]]:
     """The edited queries, and which of them differ."""
     edited, changed = [], np.zeros(len(queries), dtype=bool)
     for position, query in enumerate(queries):
 
-        def apply(text, position=position):
+        def apply(text: str, position: int = position) -> str:
             new = edit(text, rng)
             if not isinstance(new, str):
                 raise TypeError(
@@ -250,12 +267,13 @@ def _edit_all(queries, name, edit, rng):
     return edited, changed
 
 
-def _received(utility, names, llms):
-    position = {name: column for column, name in enumerate(np.asarray(names).tolist())}
+def _utility_of(llms: NDArray[Any], utility: Floats, router: Classifier) -> Floats:
+    """Utility of the chosen LLM of each query."""
+    position = {name: column for column, name in enumerate(np.asarray(router.classes_).tolist())}
     columns = [position[llm] for llm in llms.tolist()]
     return utility[np.arange(len(columns)), columns]
 
 
-def _share(part, whole):
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     """Their quotient; NaN where there is nothing to take a share of."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

@@ -5,20 +5,26 @@ knows of nothing to change; `rng` is a :class:`numpy.random.Generator`.
 """
 
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from numpy.random import Generator
+
+Edit: TypeAlias = Callable[[str, Generator], str]
 
 _TYPO_SHARE = 0.1  # of the words that can have one; one at least
 
 # A word of an alphabet: four letters or more, so that the first and the last stay. Parts of names
-# with digits or underscores are code. Of scripts without an alphabet a letter more or less is
-# another word.
+# with digits or underscores are code. Chinese, Japanese and Korean have no such words: one
+# character more or fewer makes another word.
 _WORD = re.compile(r"(?<!\w)[^\W\d_]{4,}(?!\w)")
-_NO_ALPHABET = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 _BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
 # Of several scripts; the first two escapes are the full-width question and exclamation marks.
 _FINAL_MARK = re.compile(r"([.?!\uff1f\uff01。؟।])(\s*)$")
 
-_FRAMES = (
+_POLITE_PHRASES = (
     "Hi! {}",
     "Please help me with this: {}",
     "Could you tell me: {}",
@@ -73,28 +79,28 @@ _SYNONYMS = (
     ("therefore", "thus"),
     ("until", "till"),
 )
-_SWAPS = (
+_REPLACEMENTS: Mapping[str, str] = (
     _CONTRACTIONS
     | {here.lower(): there for here, there in _SYNONYMS}
     | {there.lower(): here for here, there in _SYNONYMS}
 )
 
 
-def _any_of(phrases):
+def _any_of(phrases: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(phrases, key=len, reverse=True)))
 
 
 # "that is," and "what it is." are not contracted: a word has to follow.
-_SWAPPABLE = re.compile(
+_REPLACEABLE = re.compile(
     rf"(?<![\w'-])(?:(?:{_any_of(_CONTRACTIONS)})(?= \w)"
-    rf"|(?:{_any_of(_SWAPS.keys() - _CONTRACTIONS.keys())}))(?![\w'-])",
+    rf"|(?:{_any_of(_REPLACEMENTS.keys() - _CONTRACTIONS.keys())}))(?![\w'-])",
     re.IGNORECASE,
 )
 
 
-def typos(text, rng):
+def typos(text: str, rng: Generator) -> str:
     """Swap, drop or double a letter within some words."""
-    words = [m for m in _WORD.finditer(text) if not _NO_ALPHABET.search(m[0])]
+    words = [m for m in _WORD.finditer(text) if not _CJK.search(m[0])]
     if not words:
         return text
     n_typos = max(1, round(_TYPO_SHARE * len(words)))
@@ -104,69 +110,69 @@ def typos(text, rng):
     return text
 
 
-def _misspell(word, rng):
+def _misspell(word: str, rng: Generator) -> str:
     at = rng.integers(1, len(word) - 1)  # neither the first letter nor the last
-    kind = rng.integers(3)
+    change = rng.integers(3)
     # Not the last one, and not a double letter, which would stay as it is.
-    if kind == 0 and at + 1 < len(word) - 1 and word[at] != word[at + 1]:
+    if change == 0 and at + 1 < len(word) - 1 and word[at] != word[at + 1]:
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    if kind == 1:
+    if change == 1:
         return word[:at] + word[at + 1 :]
     return word[:at] + word[at] + word[at:]
 
 
-def case(text, rng):
-    """All letters small, or all capital."""
+def case(text: str, rng: Generator) -> str:
+    """All in lower case, or all in upper case."""
     variants = [text.lower(), text.upper()]
     others = [variant for variant in variants if variant != text]
     return others[rng.integers(len(others))] if others else text
 
 
-def spacing(text, rng):
+def spacing(text: str, rng: Generator) -> str:
     """Double some spaces between words, and end with a blank or a line break."""
     text = _BETWEEN_WORDS.sub(lambda match: " " * (1 + (rng.random() < 0.2)), text)
     return text + (" ", "\n", "  ", "\n\n")[rng.integers(4)]
 
 
-def punctuation(text, rng):
+def punctuation(text: str, rng: Generator) -> str:
     """Drop or double the mark at the end, or add a full stop where there is none."""
     match = _FINAL_MARK.search(text)
     if match is None:
         last = text.rstrip()
         if not last or not last[-1].isalnum():
             return text
-        stop = "。" if _NO_ALPHABET.match(last[-1]) else "."
+        stop = "。" if _CJK.match(last[-1]) else "."
         return last + stop + text[len(last) :]
     mark, blank = match.groups()
     return text[: match.start()] + (mark * 2 if rng.random() < 0.5 else "") + blank
 
 
-def politeness(text, rng):
-    """Put a polite English frame around the text, if half of its letters or more are Latin."""
+def politeness(text: str, rng: Generator) -> str:
+    """Put a polite English phrase around the text, if half of its letters or more are Latin."""
     letters = [character for character in text if character.isalpha()]
-    # Up to U+024F lie the Latin letters with their accents.
+    # The Latin letters with their accents end at U+024F.
     if not letters or 2 * sum(letter <= "\u024f" for letter in letters) < len(letters):
         return text
-    return _FRAMES[rng.integers(len(_FRAMES))].format(text)
+    return _POLITE_PHRASES[rng.integers(len(_POLITE_PHRASES))].format(text)
 
 
-def wording(text, rng):
+def wording(text: str, rng: Generator) -> str:
     """Contract or exchange English words by a small table."""
-    matches = list(_SWAPPABLE.finditer(text))
+    matches = list(_REPLACEABLE.finditer(text))
     if not matches:
         return text
     chosen = rng.random(len(matches)) < 0.5
     chosen[rng.integers(len(matches))] = True
     for match, change in reversed(list(zip(matches, chosen, strict=True))):
         if change:
-            new = _SWAPS[match[0].lower()]
+            new = _REPLACEMENTS[match[0].lower()]
             if match[0][0].isupper() and not match[0].isupper():
                 new = new[0].upper() + new[1:]
             text = text[: match.start()] + new + text[match.end() :]
     return text
 
 
-EDITS = {
+EDITS: dict[str, Edit] = {
     "typos": typos,
     "case": case,
     "spacing": spacing,
