@@ -1,5 +1,7 @@
 """ChatFormatter: chats to text, before encoders that take text alone."""
 
+from typing import Self
+
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
@@ -7,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skrouter._inputs.chat import TURNS
 from skrouter._inputs.queries import check_queries, query_texts
+from skrouter._utils.types import QueriesLike
 
 
 class ChatFormatter(TransformerMixin, BaseEstimator):
@@ -61,10 +64,10 @@ class ChatFormatter(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {"turns": [StrOptions(set(TURNS))]}
 
-    def __init__(self, turns="user"):
+    def __init__(self, turns: str = "user") -> None:
         self.turns = turns
 
-    def fit(self, X, y=None):
+    def fit(self, X: QueriesLike, y: object = None) -> Self:
         """Check the parameter and the queries; nothing is learnt.
 
         Parameters
@@ -90,7 +93,7 @@ class ChatFormatter(TransformerMixin, BaseEstimator):
         self.transform(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: QueriesLike) -> list[str]:
         """Turn queries into text.
 
         Parameters

@@ -6,8 +6,11 @@ import os
 import sys
 from contextlib import contextmanager
 from numbers import Integral
+from os import PathLike
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +20,7 @@ from skrouter._encoders.truncation import truncation
 from skrouter._inputs.chat import TURNS
 from skrouter._inputs.queries import DEFAULT_TURNS, check_queries, query_texts
 from skrouter._utils.paths import cache_folder
+from skrouter._utils.types import QueriesLike
 
 # With show_progress="auto": fewer texts than this take seconds, and a bar would only be noise.
 _LONG_WORK = 2000
@@ -96,19 +100,19 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __init__(
         self,
-        model="all-MiniLM-L6-v2",
+        model: str = "all-MiniLM-L6-v2",
         *,
-        truncation_side="left",
-        max_length=None,
-        turns=DEFAULT_TURNS,
-        normalize_embeddings=True,
-        prompt=None,
-        batch_size=32,
-        device="auto",
-        cache="auto",
-        show_progress="auto",
-        revision=None,
-    ):
+        truncation_side: str = "left",
+        max_length: int | None = None,
+        turns: str = DEFAULT_TURNS,
+        normalize_embeddings: bool = True,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        device: str = "auto",
+        cache: str | PathLike[str] = "auto",
+        show_progress: str | bool = "auto",
+        revision: str | None = None,
+    ) -> None:
         self.model = model
         self.truncation_side = truncation_side
         self.max_length = max_length
@@ -121,7 +125,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.show_progress = show_progress
         self.revision = revision
 
-    def fit(self, X, y=None):
+    def fit(self, X: QueriesLike, y: object = None) -> Self:
         """Load the model; nothing is learnt from the queries.
 
         Parameters
@@ -158,7 +162,7 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.n_features_out_ = loaded.n_features
         return self
 
-    def transform(self, X):
+    def transform(self, X: QueriesLike) -> NDArray[np.float32]:
         """Encode queries.
 
         Parameters

@@ -46,7 +46,7 @@ class SpendingPlan(NamedTuple):
 )
 def spend_budget(
     router: BaseEstimator, X: QueriesLike, budget: float, *, allowed: AllowedLike | None = None
-):
+) -> SpendingPlan:
     r"""Choose the LLM of each query of a batch so that the batch stays within a budget.
 
     Maximises the predicted total performance subject to a predicted total cost of at most

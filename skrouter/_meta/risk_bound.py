@@ -87,8 +87,9 @@ def largest_query_cost(
         found = price_list.known()
     else:
         names = column_or_1d(llm_names, input_name="llm_names").tolist()
-        found = [price_list.find([str(name)]) for name in names]
-        unknown = [name for name, price in zip(names, found, strict=True) if price is None]
+        by_name = [price_list.find([str(name)]) for name in names]
+        found = [price for price in by_name if price is not None]
+        unknown = [name for name, price in zip(names, by_name, strict=True) if price is None]
         if unknown:
             raise ValueError(
                 f"prices has no price of {unknown}; it has {price_list.some()} and others. Add "

@@ -263,7 +263,7 @@ class RadialRouterClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
-    def transform(self, X: QueriesLike):
+    def transform(self, X: QueriesLike) -> Floats:
         """Query representations ``h_q``, on which the contrastive loss acts.
 
         Parameters

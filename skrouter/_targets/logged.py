@@ -6,7 +6,7 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import column_or_1d
 
 from skrouter._targets.llm_names import columns_of
-from skrouter._targets.routing_target import check_routing_target
+from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._utils.types import CostLike, NamesLike
 
 
@@ -16,7 +16,7 @@ def make_logged_target(
     cost: CostLike | None = None,
     *,
     llm_names: NamesLike | None = None,
-):
+) -> RoutingTarget:
     """Turn logs with one called LLM per query into matrices with NaN for what was not seen.
 
     Parameters

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
@@ -45,7 +45,7 @@ class RoutingTarget(NamedTuple):
         return RoutingTarget(self.performance[rows], cost, self.llm_names)
 
 
-def make_routing_target(performance: ArrayLike, cost: CostLike):
+def make_routing_target(performance: ArrayLike, cost: CostLike) -> NDArray[np.float64]:
     """Bind performance and cost into one array that survives model selection.
 
     Searches and cross-validation split `y` by rows and know nothing of a second matrix. A

@@ -5,10 +5,12 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skrouter._utils.betting import betting_interval
+from skrouter._utils.types import LabelsLike, Seed
 from skrouter.metrics._intervals import (
     UnseenQuery,
     bootstrap_interval,
@@ -45,16 +47,16 @@ class PairedDifference(NamedTuple):
 
 
 def paired_bootstrap(
-    utility_a,
-    utility_b,
+    utility_a: ArrayLike,
+    utility_b: ArrayLike,
     *,
-    groups=None,
-    max_difference=None,
-    confidence_level=0.95,
-    n_resamples=9999,
-    method="gaffke",
-    random_state=None,
-):
+    groups: LabelsLike | None = None,
+    max_difference: float | None = None,
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    method: str = "gaffke",
+    random_state: Seed = None,
+) -> PairedDifference:
     r"""Interval for the mean difference of two routers over the same queries.
 
     It is made of the differences per query: most of the spread of outcomes is shared by both
@@ -162,7 +164,8 @@ def paired_bootstrap(
                 in_random_order, -max_difference, max_difference, confidence_level
             )
     difference = float(macro_mean(*samples))
-    return PairedDifference(difference, *ends, sum(map(len, samples)), max_difference)
+    low, high = ends
+    return PairedDifference(difference, low, high, sum(map(len, samples)), max_difference)
 
 
 def _check_bound(max_difference, samples, utilities, method):

@@ -4,9 +4,11 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import DegenerateDataWarning
 
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.types import CostLike, NamesLike, Seed
 from skrouter.metrics._intervals import (
     UnseenQuery,
     bootstrap_interval,
@@ -58,23 +60,23 @@ class OffPolicyValue(NamedTuple):
 
 
 def off_policy_value(
-    llms,
-    logged_llms,
+    llms: ArrayLike,
+    logged_llms: ArrayLike,
     *,
-    performance,
-    cost=None,
-    propensity,
-    predicted=None,
-    cost_weight=0.0,
-    llm_names=None,
-    method="dr",
-    confidence_level=0.95,
-    n_resamples=9999,
-    bootstrap_method="gaffke",
-    min_propensity=None,
-    max_query_cost=None,
-    random_state=None,
-):
+    performance: ArrayLike,
+    cost: CostLike | None = None,
+    propensity: ArrayLike,
+    predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    cost_weight: float = 0.0,
+    llm_names: NamesLike | None = None,
+    method: str = "dr",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    bootstrap_method: str = "gaffke",
+    min_propensity: float | None = None,
+    max_query_cost: float | None = None,
+    random_state: Seed = None,
+) -> OffPolicyValue:
     r"""Estimate from logs with one LLM per query what a router would have achieved.
 
     In production one LLM is called per query, by chance or by a router that mixes: LLM
@@ -220,10 +222,7 @@ def off_policy_value(
         names=llm_names,
     )
     weight = calls.weight
-    estimates = [
-        None if values is None else _estimate(calls, values, model, method)
-        for values, model in zip(calls.observed, calls.model, strict=True)
-    ]
+    estimates = _estimates(calls, method)
     effective = float(weight.sum() ** 2 / (weight**2).sum())
     settings = confidence_level, n_resamples
     if bootstrap_method == "gaffke":
@@ -247,9 +246,9 @@ def off_policy_value(
             _linearised(calls, cost_weight, method), *settings, bootstrap_method, random_state
         )
     return OffPolicyValue(
-        performance=estimates[0],
+        performance=float(estimates[0]),
         cost=float("nan") if estimates[1] is None else estimates[1],
-        utility=float(routing_utility(*estimates, cost_weight)),
+        utility=float(routing_utility(estimates[0], estimates[1], cost_weight)),
         low=low,
         high=high,
         n_agreeing=int((weight > 0).sum()),
@@ -257,6 +256,14 @@ def off_policy_value(
         mean_weight=float(weight.mean()),
         max_weight=max_weight,
     )
+
+
+def _estimates(calls, method):
+    """Of the performance, and of the cost, None without costs."""
+    return [
+        None if values is None else _estimate(calls, values, model, method)
+        for values, model in zip(calls.observed, calls.model, strict=True)
+    ]
 
 
 def _check_method(method, predicted):

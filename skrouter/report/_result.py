@@ -1,7 +1,7 @@
 """The report itself: all numbers, and its forms."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.metrics._reliability import ReliabilityBins
@@ -9,6 +9,9 @@ from skrouter.metrics._score import RoutingScore
 from skrouter.report._predictability import Signal
 from skrouter.report._render import as_html, as_text
 from skrouter.report._tables import tables
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Savings(NamedTuple):
@@ -166,7 +169,7 @@ class RoutingReport:
     ms_per_query: float
     notes: tuple[str, ...]
 
-    def to_text(self):
+    def to_text(self) -> str:
         """The report as aligned plain text.
 
         Returns
@@ -175,7 +178,7 @@ class RoutingReport:
         """
         return as_text(self)
 
-    def to_html(self):
+    def to_html(self) -> str:
         """The report as a piece of HTML that stands alone: no scripts, no files.
 
         Returns
@@ -185,7 +188,7 @@ class RoutingReport:
         """
         return as_html(self)
 
-    def to_frame(self, part="scores"):
+    def to_frame(self, part: str = "scores") -> "DataFrame":
         """One table of the report as a data frame.
 
         Parameters

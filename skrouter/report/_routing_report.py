@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from skrouter._inputs.queries import check_queries, is_text
 from skrouter._targets.routing_target import check_routing_target
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.types import CostLike, LabelsLike, QueriesLike, Seed, TargetLike
 from skrouter.report._checks import observed_rows, read_tasks, read_trade_off, read_training
 from skrouter.report._notes import write_notes
 from skrouter.report._predictability import per_query_signal
@@ -51,24 +53,24 @@ from skrouter.report._verdict import worst_loss, write_verdict
     prefer_skip_nested_validation=True,
 )
 def routing_report(
-    router,
-    X,
-    y,
+    router: BaseEstimator,
+    X: QueriesLike,
+    y: TargetLike,
     *,
-    cost=None,
-    X_train=None,
-    y_train=None,
-    cost_train=None,
-    tasks=None,
-    tasks_train=None,
-    cost_weight=None,
-    confidence_level=0.95,
-    router_cost=0.0,
-    cv=5,
-    n_resamples=9999,
-    encoder="all-MiniLM-L6-v2",
-    random_state=None,
-):
+    cost: CostLike | None = None,
+    X_train: QueriesLike | None = None,
+    y_train: TargetLike | None = None,
+    cost_train: CostLike | None = None,
+    tasks: LabelsLike | None = None,
+    tasks_train: LabelsLike | None = None,
+    cost_weight: float | None = None,
+    confidence_level: float = 0.95,
+    router_cost: float = 0.0,
+    cv: int = 5,
+    n_resamples: int = 9999,
+    encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
+    random_state: Seed = None,
+) -> RoutingReport:
     """Report whether a fitted router pays, on queries that it has not seen.
 
     It holds the router against what you would do without it (the best single LLM, the best LLM
