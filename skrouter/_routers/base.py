@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import softmax
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
@@ -210,10 +211,11 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         else:
             encoder = clone(self.encoder)
         texts = queries if takes_chats(encoder) else query_texts(queries)
-        if hasattr(encoder, "fit_transform"):
-            embeddings = encoder.fit_transform(texts)
-        else:
-            embeddings = encoder.fit(texts).transform(texts)
+        with config_context(transform_output="default"):  # whatever users see elsewhere
+            if hasattr(encoder, "fit_transform"):
+                embeddings = encoder.fit_transform(texts)
+            else:
+                embeddings = encoder.fit(texts).transform(texts)
         embeddings = check_embeddings(embeddings, queries)
         self.encoder_, self._n_encoded_features = encoder, embeddings.shape[1]
         self._encoder_takes_chats = takes_chats(encoder)
@@ -248,7 +250,9 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         if not self._looks_at_queries:
             return np.empty((len(queries), 0))
         texts = queries if self._encoder_takes_chats else query_texts(queries)
-        embeddings = check_embeddings(self.encoder_.transform(texts), queries)
+        with config_context(transform_output="default"):
+            embeddings = self.encoder_.transform(texts)
+        embeddings = check_embeddings(embeddings, queries)
         if embeddings.shape[1] != self._n_encoded_features:
             raise ValueError(
                 f"The encoder gives {embeddings.shape[1]} features, but gave "
