@@ -1,8 +1,13 @@
 """Sphinx configuration. Builds without the network: no intersphinx, no remote figures."""
 
+import sys
+from pathlib import Path
+
 import torch
 
 import skrouter
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "skrouter"
 author = "the skrouter developers"
@@ -16,6 +21,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
+    "rooms",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
