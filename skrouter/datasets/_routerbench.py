@@ -53,6 +53,8 @@ def load_routerbench(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
+        With these attributes:
+
         queries : ndarray of shape (n_queries,), dtype object
             The text of each query. ``prompt`` is the ``repr`` of a Python list of strings in the
             official files; it is decoded and the strings are joined by a line break. A prompt

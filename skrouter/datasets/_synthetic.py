@@ -154,6 +154,8 @@ def make_routing_problem(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
+        With these attributes:
+
         queries : ndarray of shape (n_queries,), dtype object
             Texts.
         performance : ndarray or DataFrame of shape (n_queries, n_llms)

@@ -25,14 +25,26 @@ def kl_loss(
     Parameters
     ----------
     logits : tensor of shape (n_queries, n_llms)
+        Their softmax is the router's distribution, ``p``.
     utility : tensor of shape (n_queries, n_llms)
         NaN where not observed; both distributions are then taken over the observed LLMs.
     temperature : float
+        The difference of utility at which the target prefers one LLM to another by a factor of e.
     direction : {"forward", "reverse"}
+        Which divergence.
 
     Returns
     -------
     loss : tensor of shape (n_queries,)
+        Zero where both distributions are equal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrouter.nn import kl_loss
+    >>> utility = torch.tensor([[0.9, 0.5]])
+    >>> kl_loss(utility / 0.1, utility, temperature=0.1, direction="forward")
+    tensor([0.])
     """
     hidden = utility.isnan()
     # Finite stand-ins for -inf: 0 * -inf would make the gradients NaN.
@@ -87,11 +99,20 @@ def contrastive_loss(
     clusters : tensor of shape (n_queries,)
         Cluster of each query.
     temperature : float
+        What similarities are divided by: the smaller, the more the most similar negatives count.
 
     Returns
     -------
     loss : tensor of shape (n_queries,)
         Zero for a query with no positive or no negative in the batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrouter.nn import contrastive_loss
+    >>> states = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    >>> contrastive_loss(states, torch.tensor([0, 0, 1]), temperature=0.1)
+    tensor([2.0612e-09, 2.0612e-09, 0.0000e+00])
     """
     states = F.normalize(states, dim=1)
     similarity = states @ states.T / temperature

@@ -20,8 +20,12 @@ class RoutingNetwork(nn.Module):
         Width of the embeddings.
     n_llms : int
         Size of the pool.
-    dim, n_layers, n_heads, dropout
-        See :class:`RadialFormer`.
+    dim : int
+        Width of all states.
+    n_layers, n_heads : int
+        Rounds of messages and attention heads of the backbone.
+    dropout : float
+        Dropped share of every new state, while training.
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         "radial" is :class:`RadialFormer`, the others stand in its place for comparison.
     n_outcomes : int, default=1
@@ -33,6 +37,17 @@ class RoutingNetwork(nn.Module):
         Statistics of the training embeddings; 0 and 1 until set.
     outcome_mean, outcome_scale : buffers of shape (n_llms, n_outcomes)
         Mean and scale of the outcomes; 0 and 1 until set.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrouter.nn import RoutingNetwork
+    >>> network = RoutingNetwork(
+    ...     n_features=4, n_llms=5, dim=8, n_layers=2, n_heads=2, dropout=0.0, n_outcomes=2
+    ... )
+    >>> outcomes, states = network(torch.zeros(3, 4))
+    >>> outcomes.shape, states.shape
+    (torch.Size([3, 5, 2]), torch.Size([3, 8]))
     """
 
     feature_mean: torch.Tensor
@@ -67,10 +82,12 @@ class RoutingNetwork(nn.Module):
         Parameters
         ----------
         embeddings : tensor of shape (n_queries, n_features)
+            Of the queries, as they come from the encoder.
 
         Returns
         -------
         states : tensor of shape (n_queries, dim)
+            What the backbone is given of each query.
         """
         return self.query_norm(
             self.query_projection((embeddings - self.feature_mean) / self.feature_scale)
@@ -82,10 +99,12 @@ class RoutingNetwork(nn.Module):
         Parameters
         ----------
         embeddings : tensor of shape (n_queries, n_features)
+            Of the queries, as they come from the encoder.
 
         Returns
         -------
         outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
+            In the units of those it was trained on.
         """
         return self(embeddings)[0]
 
@@ -95,11 +114,14 @@ class RoutingNetwork(nn.Module):
         Parameters
         ----------
         embeddings : tensor of shape (n_queries, n_features)
+            Of the queries, as they come from the encoder.
 
         Returns
         -------
         outcomes : tensor of shape (n_queries, n_llms, n_outcomes)
+            In the units of those it was trained on.
         states : tensor of shape (n_queries, dim)
+            What the backbone is given of each query.
         """
         states = self.represent(embeddings)
         return self.outcome_mean + self.outcome_scale * self.backbone(self.dropout(states)), states
@@ -110,6 +132,7 @@ class RoutingNetwork(nn.Module):
         Parameters
         ----------
         mean, scale : tensor of shape (n_features,)
+            Of the embeddings; the scale is not zero.
         """
         self.feature_mean = mean.to(self.feature_mean.device)
         self.feature_scale = scale.to(self.feature_scale.device)
@@ -120,6 +143,7 @@ class RoutingNetwork(nn.Module):
         Parameters
         ----------
         mean : tensor of shape (n_llms, n_outcomes)
+            Of each outcome over the training queries.
         """
         self.outcome_mean.copy_(mean)
         for parameter in self.backbone.head[-1].parameters():

@@ -156,6 +156,14 @@ class RadialFormer(nn.Module):
     ----------
     llm_embeddings : Parameter of shape (n_llms, dim)
         The learned ``m_i``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrouter.nn import RadialFormer
+    >>> network = RadialFormer(n_llms=5, dim=8, n_layers=2, n_heads=2)
+    >>> network(torch.zeros(3, 8)).shape
+    torch.Size([3, 5, 1])
     """
 
     def __init__(
@@ -189,6 +197,7 @@ class RadialFormer(nn.Module):
         Returns
         -------
         outputs : tensor of shape (n_queries, n_llms, n_outputs)
+            Of each LLM on each query.
         """
         satellites = self.llm_embeddings.unsqueeze(0)
         for layer in self.layers:
