@@ -356,8 +356,13 @@ def write(frame, path):
 )
 def test_files(tmp_path, name):
     frame = calls(prompt=["null", "NA", "null", "NA", "1"], model=["7", "07", "07", "7", "7"])
-    log = load_log(str(write(frame, tmp_path / name)), **COLUMNS, cost="dollars", **TOKENS,
-                   prices={"7": (2.0, 8.0), "07": (0.1, 0.4)})  # fmt: skip
+    log = load_log(
+        str(write(frame, tmp_path / name)),
+        **COLUMNS,
+        cost="dollars",
+        **TOKENS,
+        prices={"7": (2.0, 8.0), "07": (0.1, 0.4)},
+    )
     assert log.queries.tolist() == ["null", "NA", "1"]
     assert log.llm_names == ["07", "7"]
     np.testing.assert_allclose(log.cost.loc[0], [1.0, 10.0])
@@ -427,7 +432,7 @@ def test_polars_frames():
         (TOKENS, ValueError, "prompt_tokens and completion_tokens was given without prices"),
         ({"prompt_tokens": "tokens_in"}, ValueError, "belong together"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_errors(change, error, message):
     with pytest.raises(error, match=message):
         load_log(calls(), **COLUMNS | change)
@@ -583,8 +588,11 @@ def test_there_and_back(extra):
 
 
 def test_a_cost_without_a_performance_goes_back_too():
-    frame = calls(rating=[5.0, 1.0, 3.0, 4.0, None], prompt=["p", "q", "p", "q", "p"],
-                  model=["large", "small", "small", "large", "tiny"])  # fmt: skip
+    frame = calls(
+        rating=[5.0, 1.0, 3.0, 4.0, None],
+        prompt=["p", "q", "p", "q", "p"],
+        model=["large", "small", "small", "large", "tiny"],
+    )
     frame.loc[5] = frame.loc[0].to_dict() | {"prompt": "q", "model": "tiny", "rating": 2}
     log = load_log(frame, **COLUMNS, cost="dollars")
     back = log.to_frame()

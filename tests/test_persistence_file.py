@@ -38,7 +38,7 @@ from skrouter import (
     make_routing_target,
 )
 from skrouter._persistence.router_file import METADATA, read_metadata
-from skrouter._persistence.trusted_types import ROUTERS, TRUSTED
+from skrouter._persistence.trusted_types import ROUTERS, TRUSTED, is_trusted
 from skrouter.baselines import KNNRouter, LinearRouter, RegressionRouter
 from skrouter.metrics import make_routing_scorer
 
@@ -156,9 +156,14 @@ def test_the_weights_of_an_encoder_are_not_in_the_file(tiny_encoder_path, tmp_pa
 def test_tuned_weights_of_an_encoder_are_in_the_file(tiny_bert_path, tmp_path):
     queries = ["sort a list", "prove the theorem", "what is a prime", "write a poem"]
     router = RadialRouterClassifier(
-        tiny_bert_path, fine_tune_encoder=True, max_iter=1, cv=None, device="cpu", random_state=0,
+        tiny_bert_path,
+        fine_tune_encoder=True,
+        max_iter=1,
+        cv=None,
+        device="cpu",
+        random_state=0,
         expert_settings={"n_neighbors": 2, "n_clusters": 2},
-    )  # fmt: skip
+    )
     router.fit(queries, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]))
     skrouter.save(router, tmp_path / "r.skops")
     (encoder,) = read_metadata(tmp_path / "r.skops")["encoders"]
@@ -265,13 +270,27 @@ def test_a_log_names_its_llms(tmp_path):
 def payloads():
     """Objects that run a command when they are loaded, as skops writes what it knows of them."""
     command = "import pathlib; pathlib.Path('pwned').touch()"
-    text = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode",
-            "content": json.dumps(command), "is_json": True}  # fmt: skip
+    text = {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": json.dumps(command),
+        "is_json": True,
+    }
     function = {"__class__": "exec", "__module__": "builtins", "__loader__": "FunctionNode"}
-    arguments = {"__class__": "tuple", "__module__": "builtins", "__loader__": "TupleNode",
-                 "content": [text]}  # fmt: skip
-    nothing = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode",
-               "content": "null", "is_json": True}  # fmt: skip
+    arguments = {
+        "__class__": "tuple",
+        "__module__": "builtins",
+        "__loader__": "TupleNode",
+        "content": [text],
+    }
+    nothing = {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": "null",
+        "is_json": True,
+    }
     return {
         "function": function,
         "type": {"__class__": "Popen", "__module__": "subprocess", "__loader__": "TypeNode"},
@@ -332,8 +351,11 @@ def test_a_tampered_file_runs_nothing_and_says_why(payload, file, tmp_path, monk
         ValueError, match="no need for.*Nothing was loaded, and no code was run"
     ) as e:
         skrouter.load(file)
-    named = [name for name in ("exec", "Popen", "methodcaller", "Tree", "router_file.load")
-             if name in str(e.value)]  # fmt: skip
+    named = [
+        name
+        for name in ("exec", "Popen", "methodcaller", "Tree", "router_file.load")
+        if name in str(e.value)
+    ]
     assert named
     assert not (tmp_path / "pwned").exists()
 
@@ -417,9 +439,29 @@ def test_the_list_of_trusted_types_is_one_of_types_that_are_there():
     for name in TRUSTED:
         module, _, attribute = name.rpartition(".")
         assert isinstance(getattr(importlib.import_module(module), attribute), type), name
-    every = {f"{router.__module__}.{router.__name__}"
-             for router in (getattr(baselines, name) for name in baselines.__all__)}  # fmt: skip
+    every = {
+        f"{router.__module__}.{router.__name__}"
+        for router in (getattr(baselines, name) for name in baselines.__all__)
+    }
     assert every < ROUTERS < TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted"),
+    [
+        ("sklearn.linear_model._ridge.Ridge", True),
+        ("sklearn.pipeline.Pipeline", True),
+        ("sklearn.utils.validation.check_array", False),
+        ("sklearn.tree._tree.Tree", False),
+        ("sklearn.nowhere.Ridge", False),
+        ("sklearn.linear_model.Nothing", False),
+        ("sklearn.tests.test_base.MyEstimator", False),
+        ("sklearn_other.Ridge", False),
+        ("sklearn..Ridge", False),
+    ],
+)
+def test_estimators_of_scikit_learn_are_trusted_and_nothing_else_of_it(name, trusted):
+    assert is_trusted(name) is trusted
 
 
 # ---------------------------------------------------------------- mistakes, versions, files

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._persistence.metadata import describe, encoders_of, layers
-from skrouter._persistence.trusted_types import TRUSTED
+from skrouter._persistence.trusted_types import is_trusted
 from skrouter._utils.versions import warn_on_other_versions
 
 # Beside the members that skops writes, which reads past it.
@@ -153,8 +153,8 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     description = _read_description(content, path)
     skops_io = import_skops()
     found = skops_io.get_untrusted_types(data=content)
-    allowed = TRUSTED | {name if isinstance(name, str) else _name(name) for name in trusted}
-    unknown = sorted(set(found) - allowed)
+    named = {name if isinstance(name, str) else _name(name) for name in trusted}
+    unknown = [name for name in found if name not in named and not is_trusted(name)]
     if unknown:
         raise ValueError(
             f"{os.fspath(path)!r} holds types that a file of a router has no need for: {unknown}. "

@@ -4,6 +4,11 @@ Each of them only takes attributes over when it is loaded, or builds a network o
 numbers. Nothing is trusted by where it comes from: a function of this package is not.
 """
 
+import re
+from importlib import import_module
+
+from sklearn.base import BaseEstimator
+
 ROUTERS = frozenset(
     f"skrouter.{name}"
     for name in (
@@ -59,3 +64,32 @@ _SCIKIT_LEARN = frozenset(
 )
 
 TRUSTED = ROUTERS | _PARTS | _SCIKIT_LEARN
+
+# Modules of scikit-learn that hold no estimators, and are not imported to look.
+_NO_ESTIMATORS = {"conftest", "externals", "tests"}
+
+
+def is_trusted(name: str) -> bool:
+    """Whether a file may hold this type.
+
+    Parameters
+    ----------
+    name : str
+        Module and name.
+
+    Returns
+    -------
+    trusted : bool
+        True for what is listed here, and for estimators of scikit-learn. skops knows these, too,
+        unless it was told to spare the time of importing all of them.
+    """
+    if name in TRUSTED:
+        return True
+    parts = name.split(".")
+    if not re.fullmatch(r"sklearn(\.\w+)+", name) or _NO_ESTIMATORS.intersection(parts):
+        return False
+    try:
+        found = getattr(import_module(".".join(parts[:-1])), parts[-1], None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, BaseEstimator)

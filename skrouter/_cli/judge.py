@@ -1,0 +1,130 @@
+"""`skrouter evaluate` and `skrouter report`."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+
+import skrouter
+from skrouter._cli.data import Judged, read_judged, say, timed, write_text
+from skrouter.metrics import oracle_llms, routing_score
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Print scores of a router, of each LLM alone and of the oracle."""
+    gc.enable()
+    judged = read_judged(arguments, arguments.cost_weight)
+    performance, cost = observed(judged, judged.test)
+    options = {"cost_weight": arguments.cost_weight} if arguments.cost_weight is not None else {}
+    with timed("Routing"):
+        chosen = judged.router.predict(judged.log.queries[judged.test], **options)
+    scored: dict[str, Any] = {"router": chosen}
+    for llm in performance:
+        scored[f"always {llm}"] = np.full(len(performance), llm)
+    cost_weight = judged.cost_weight if cost is not None else 0.0
+    common = {"cost": cost, "cost_weight": cost_weight}
+    complete = performance.notna() if cost is None else performance.notna() & cost.notna()
+    if complete.any(axis=1).all():
+        scored["oracle"] = oracle_llms(performance, **common)
+    scores = {
+        name: routing_score(performance, llms, **common)
+        for name, llms in scored.items()
+        # An LLM may have no outcome on the few queries that judge.
+        if name in ("router", "oracle") or complete[name.removeprefix("always ")].any()
+    }
+    if arguments.json:
+        rows = {name: score._asdict() for name, score in scores.items()}
+        for row in rows.values():
+            row["cost"] = None if np.isnan(row["cost"]) else row["cost"]
+        print(json.dumps({"cost_weight": cost_weight, "n_queries": len(chosen), "scores": rows}))
+        return
+    width = max(map(len, scores))
+    print(f"{'':{width}}  performance  $ per 1,000 queries  utility  queries")
+    for name, score in scores.items():
+        paid = f"{score.cost:19.4g}" if score.cost == score.cost else f"{'–':>19}"
+        print(
+            f"{name:{width}}  {score.performance:11.4f}  {paid}  {score.utility:7.4f}  "
+            f"{score.n_observed:7,d}"
+        )
+    print(
+        f"\nUtility is performance - {cost_weight:g} * cost. Means over the queries with an "
+        "outcome of the LLM that is called."
+    )
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Print a report on a router, and write it as a page."""
+    gc.enable()
+    judged = read_judged(arguments, arguments.cost_weight)
+    performance, cost = observed(judged, judged.test)
+    log, test, train = judged.log, judged.test, judged.train
+    references: dict[str, Any] = {}
+    if train.any():
+        fitted = observed(judged, train)
+        references = {"X_train": log.queries[train], "y_train": fitted[0], "cost_train": fitted[1]}
+    if log.tasks is not None:
+        references["tasks"] = log.tasks[test]
+        if train.any():
+            references["tasks_train"] = log.tasks[train]
+    with timed("Judging"):
+        result = skrouter.routing_report(
+            judged.router,
+            log.queries[test],
+            performance,
+            cost=cost,
+            cost_weight=arguments.cost_weight,
+            random_state=arguments.seed,
+            **references,
+        )
+    print(result)
+    if arguments.html:
+        write_text(arguments.html, _page(result.to_html(), str(arguments.router.name)))
+    if arguments.plot:
+        _draw(arguments, judged, performance, cost)
+
+
+def observed(judged: Judged, rows: np.ndarray) -> tuple[Any, Any]:
+    """Performance and cost on some queries, columns as the router has them."""
+    log, names = judged.log, judged.router.classes_.tolist()
+    unknown = sorted(set(log.llm_names) - set(names))
+    lacking = sorted(set(names) - set(log.llm_names))
+    if lacking:
+        raise ValueError(
+            f"The log has no outcomes of {lacking}, which the router may call; it has "
+            f"{log.llm_names}."
+        )
+    if unknown:
+        say(f"LLMs that the router does not know are left out: {unknown}.")
+    cost = None if log.cost is None else log.cost.loc[rows, names]
+    return log.performance.loc[rows, names], cost
+
+
+def _draw(arguments: argparse.Namespace, judged: Judged, performance: Any, cost: Any) -> None:
+    if cost is None:
+        raise ValueError("--plot needs costs: give --cost, or --prices with tokens.")
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError('--plot needs matplotlib: pip install "skrouter[plot]"') from error
+    matplotlib.use("Agg")
+    from skrouter.metrics import CostQualityDisplay
+
+    display = CostQualityDisplay.from_estimator(
+        judged.router, judged.log.queries[judged.test], performance, cost=cost
+    )
+    figure: Any = display.figure_
+    figure.savefig(arguments.plot, bbox_inches="tight", dpi=150)
+    say(f"Wrote {arguments.plot}.")
+
+
+def _page(body: str, title: str) -> str:
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Report on {escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
