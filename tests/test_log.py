@@ -270,6 +270,7 @@ def test_with_propensities_each_row_stays_a_call():
     assert "1 without a propensity" in notes(log)
 
 
+@pytest.mark.filterwarnings("ignore:effective_sample_size")
 def test_off_policy_value_takes_the_log_as_it_is():
     log = load_log(logged_calls(), **COLUMNS, cost="dollars", propensity="propensity")
     assert log.logged["logged_llms"].tolist() == ["large", "small", "small", "large"]

@@ -113,6 +113,16 @@ def test_a_changed_pool_comes_back(tmp_path):
     loaded.add_llm("newer", PERFORMANCE[:30, 1], cost=2.0, X=X[:30])
 
 
+def test_a_router_that_was_on_another_device_is_loaded(tmp_path):
+    router = make("radial").fit(X, PERFORMANCE, cost=COST)
+    expected = router.predict_proba(X)
+    skrouter.save(router.set_params(device="cuda:63"), tmp_path / "r.skops")
+    loaded = skrouter.load(tmp_path / "r.skops")
+    with pytest.raises(ValueError, match="CUDA device"):
+        loaded.predict(X)
+    np.testing.assert_array_equal(loaded.set_params(device="cpu").predict_proba(X), expected)
+
+
 def test_pipelines_and_searches_come_back(tmp_path):
     pipeline = make_pipeline(StandardScaler(), KNNRouter(llm_names=NAMES)).fit(X, TARGET)
     search = GridSearchCV(

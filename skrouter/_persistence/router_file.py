@@ -139,7 +139,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
 
     See Also
     --------
-    save : Writes it, with an example.
+    save : Writes it.
 
     Notes
     -----
@@ -148,6 +148,30 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
 
     The weights of a :class:`SentenceEncoder` that was not tuned are not in the file; they must be
     had where it is loaded, and are compared with the fingerprint in it before they are used.
+
+    Examples
+    --------
+    >>> import pickle, tempfile
+    >>> import skrouter
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(folder + "/pickle.skops", "wb") as file:
+    ...         pickle.dump("anything", file)
+    ...     skrouter.load(folder + "/pickle.skops")
+    Traceback (most recent call last):
+        ...
+    ValueError: ... is no file that skrouter.save wrote (File is not a zip file); nothing of it ...
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from skrouter import load, save
+    >>> from skrouter.baselines import LinearRouter
+    >>> router = LinearRouter(llm_names=["small", "large"]).fit([[0.0], [1.0]], [[1, 1], [0, 1]])
+    >>> with TemporaryDirectory() as folder:
+    ...     save(router, f"{folder}/router.skops")
+    ...     again = load(f"{folder}/router.skops")
+    >>> again.predict([[1.0]])
+    array(['large'], dtype='<U5')
     """
     content = Path(path).read_bytes()
     description = _read_description(content, path)
