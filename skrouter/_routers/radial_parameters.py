@@ -162,6 +162,7 @@ class RadialParameters(BaseRouter):
         Returns
         -------
         parameters : dict
+            By name.
         """
         parameters = super().get_params(deep=deep)
         if deep:

@@ -43,6 +43,7 @@ def aiq(cost: ArrayLike, performance: ArrayLike, *, c_min: float, c_max: float) 
     Returns
     -------
     aiq : float
+        In the unit of the performance, higher is better.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def aiq_routerbench(cost: ArrayLike, performance: ArrayLike, *, c_max: float) ->
     Returns
     -------
     aiq : float
+        In the unit of the performance, higher is better.
 
     Raises
     ------

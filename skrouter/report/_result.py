@@ -1,8 +1,12 @@
 """The report itself: all numbers, and its forms."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from sklearn.utils._param_validation import StrOptions
+
+from skrouter._utils.param_validation import validate_params
+from skrouter._utils.types import LLMName
 from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.metrics._reliability import ReliabilityBins
 from skrouter.metrics._score import RoutingScore
@@ -24,19 +28,19 @@ class Savings(NamedTuple):
     cost : float
         Its mean cost in US dollars per 1,000 queries, on the queries where both costs are known.
     saved : PairedDifference
-        Its cost less that of the router, in US dollars per 1,000 queries. The router's own cost
+        Its cost minus that of the router, in US dollars per 1,000 queries. The router's own cost
         is included.
     performance : PairedDifference
-        The router's performance less that of the LLM: what the money is saved at.
+        The router's performance minus that of the LLM: what is given up, or gained, for it.
     """
 
-    llm: object
+    llm: LLMName
     cost: float
     saved: PairedDifference
     performance: PairedDifference
 
     @property
-    def share(self):
+    def share(self) -> float:
         """What is saved as a share of the cost of the LLM; NaN where that costs nothing."""
         return self.saved.difference / self.cost if self.cost > 0 else float("nan")
 
@@ -87,8 +91,8 @@ class Calibration(NamedTuple):
     bins: ReliabilityBins
 
     @property
-    def skill(self):
-        """One less the ratio of both: 1 is perfect, 0 no better than the constant."""
+    def skill(self) -> float:
+        """Brier skill score: 1 is perfect, 0 no better than the constant."""
         return 1 - self.brier / self.constant if self.constant > 0 else float("nan")
 
 
@@ -120,7 +124,7 @@ class RoutingReport:
         LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"random"`` and ``"oracle"``.
         Means over queries (micro).
     differences : dict of str to PairedDifference
-        Utility of the router less that of each reference, over the same queries.
+        Utility of the router minus that of each reference, over the same queries.
     realised : dict of str to float
         The part of the oracle's gain over the best single LLM that the router, the table of tasks
         and kNN realise. NaN where the oracle gains nothing.
@@ -133,11 +137,11 @@ class RoutingReport:
         `cost` where it is called, and its performance `overall`, on all queries.
     calibration : Calibration or None
         Predicted against observed performance: `brier`, the mean squared difference; `constant`,
-        that of the mean of each LLM; `skill`, one less their ratio; `n_outcomes`; and `bins`,
+        that of the mean of each LLM; `skill`, one minus their ratio; `n_outcomes`; and `bins`,
         ``(mean_predicted, mean_observed, count)``. None for a router that predicts no outcomes.
     signal : Signal
         ``(ridge, knn)``: the share of the interaction of queries and LLMs, that is of performance
-        less its means over LLMs and over queries, that these regressions on the embeddings
+        minus its means over LLMs and over queries, that these regressions on the embeddings
         explain out of fold. 0 or less is none.
     router_cost : float
         The router's own cost in US dollars per 1,000 queries, as given; charged to it, and to kNN.
@@ -157,12 +161,12 @@ class RoutingReport:
     n_queries: int
     cost_weight: float
     confidence_level: float
-    best_single_llm: object
+    best_single_llm: LLMName
     scores: dict[str, RoutingScore]
     differences: dict[str, PairedDifference]
     realised: dict[str, float]
     savings: dict[str, Savings]
-    llms: dict[object, LLMUse]
+    llms: dict[LLMName, LLMUse]
     calibration: Calibration | None
     signal: Signal
     router_cost: float
@@ -175,6 +179,7 @@ class RoutingReport:
         Returns
         -------
         text : str
+            To be printed.
         """
         return as_text(self)
 
@@ -188,7 +193,10 @@ class RoutingReport:
         """
         return as_html(self)
 
-    def to_frame(self, part: str = "scores") -> "DataFrame":
+    @validate_params({"part": [StrOptions({"scores", "savings", "llms", "reliability"})]})
+    def to_frame(
+        self, part: Literal["scores", "savings", "llms", "reliability"] = "scores"
+    ) -> "DataFrame":
         """One table of the report as a data frame.
 
         Parameters
@@ -208,27 +216,24 @@ class RoutingReport:
         ImportError
             If pandas is not installed.
         """
-        by_key = {table.key: table for table in tables(self)}
-        if part not in by_key:
-            raise ValueError(f"part must be one of {list(by_key)}, got {part!r}.")
         try:
             import pandas
         except ImportError as error:
             raise ImportError('to_frame needs pandas: pip install "skrouter[data]"') from error
-        table = by_key[part]
+        (table,) = (table for table in tables(self) if table.key == part)
         names = [column.name for column in table.columns]
         frame = pandas.DataFrame([row[1:] for row in table.rows], columns=names[1:])
         frame.index = pandas.Index([row[0] for row in table.rows], name=names[0] or None)
         return frame
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_text()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"RoutingReport(router={self.router_name}, n_queries={self.n_queries}, "
             f"routing_pays={self.routing_pays})"
         )
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return self.to_html()
