@@ -1,4 +1,4 @@
-"""What is promised of the mean over future queries, and which trade-offs are shown to keep it."""
+"""What is guaranteed of the mean over future queries, and which trade-offs are shown to keep it."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class RiskConstraint(NamedTuple):
     target : float
         A number, or the share of the mean of a reference.
     largest : float
-        Upper bound of what the mean is of, that of a reference too. 0 where all LLMs are free.
+        Upper bound of what the mean is of, that of a reference too. 0 where all LLMs cost nothing.
     relative : bool
         Whether the target is a share of a reference. If not, references are 1.
     level : float
@@ -85,7 +85,7 @@ class RiskConstraint(NamedTuple):
     def mean(self, outcomes):
         """The limited mean of these outcomes, or its share of the reference's."""
         if self.largest == 0:
-            return 0.0  # also as a share of a reference that is as free
+            return 0.0  # also as a share of a reference that costs nothing either
         value, reference, weight = outcomes
         total = weight @ reference
         return float(weight @ value / total) * self._unit if total > 0 else np.inf

@@ -76,8 +76,8 @@ def fixed_sequence_test(constraint, cost_weights, predicted, values, reference, 
     # apart by cost; at a trade-off that is the slope of a step the first of two equals is chosen.
     slopes = np.sort(hull_steps(*predicted)[1].slope)
     place = np.searchsorted(slopes, cost_weights) + np.searchsorted(slopes, cost_weights, "right")
-    free = cost_weights == 0
-    changed = (np.diff(place, prepend=-1) != 0) | free | np.roll(free, 1)
+    uncharged = cost_weights == 0
+    changed = (np.diff(place, prepend=-1) != 0) | uncharged | np.roll(uncharged, 1)
     for cost_weight, differs in zip(cost_weights, changed, strict=True):
         if differs:
             outcomes = (values[rows, chosen_columns(predicted, cost_weight)], reference, weight)

@@ -110,7 +110,7 @@ def learn_new_llm(states, predicted, performance, cost, limits):
         mean_cost = float(cost[known].mean())
         of_others = _typical_cost(predicted.cost)[known].sum()
         if np.ptp(cost[known]) == 0 or not of_others > 0:
-            # Nothing to be a multiple of where the others are free, or their costs unknown.
+            # Nothing to be a multiple of where the others cost nothing, or their costs unknown.
             list_price = mean_cost
         else:
             share = float(cost[known].sum() / of_others)

@@ -111,9 +111,9 @@ def _members(names, llms, allowed):
         raise ValueError(f"allowed mixes names and lists of names, got {allowed!r}.")
     names, pool = list(names), llms.tolist()
     # True is no name, though it equals 1.
-    strange = [name for name in names if not _is_name(name) or name not in pool]
-    if strange:
-        raise ValueError(f"allowed names {strange[:5]}, which are not in the pool {pool}.")
+    unknown = [name for name in names if not _is_name(name) or name not in pool]
+    if unknown:
+        raise ValueError(f"allowed names {unknown[:5]}, which are not in the pool {pool}.")
     return np.isin(llms, names) if names else np.zeros(len(llms), dtype=bool)
 
 

@@ -21,7 +21,7 @@ from scipy.optimize import bisect
 _LARGEST_STAKE = 0.9
 
 
-def plug_in_bets(gains, level, spread):
+def plug_in_bets(gains, level, width):
     r"""Bets that adapt to the variance of the gains seen so far.
 
     .. math::
@@ -37,7 +37,7 @@ def plug_in_bets(gains, level, spread):
     gains : ndarray of shape (..., n)
     level : float
         Where the p-value is wanted to be small; it is valid at any level.
-    spread : float
+    width : float
         Largest possible gain less the smallest.
 
     Returns
@@ -48,8 +48,8 @@ def plug_in_bets(gains, level, spread):
     n = gains.shape[-1]
     count = np.arange(1, n + 1)
     mean = np.cumsum(gains, axis=-1) / count
-    squares = spread**2 / 4 + np.cumsum((gains - mean) ** 2, axis=-1)
-    variance = np.full(gains.shape, spread**2 / 4)
+    squares = width**2 / 4 + np.cumsum((gains - mean) ** 2, axis=-1)
+    variance = np.full(gains.shape, width**2 / 4)
     variance[..., 1:] = squares[..., :-1] / (count[:-1] + 1)
     return np.sqrt(-2 * np.log(level) / (n * variance))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class HullSteps(NamedTuple):
-    """Steps along the hulls, one entry each: of which query, its how manieth, to which LLM."""
+    """Steps along the hulls, one entry each: of which query, its rank there, to which LLM."""
 
     query: np.ndarray
     rank: np.ndarray

@@ -106,9 +106,9 @@ def as_numbers(column: pd.Series, name: str, what: str) -> np.ndarray:
     pandas = import_pandas()
     numbers = pandas.to_numeric(column, errors="coerce")
     values = np.array(numbers, dtype=np.float64, copy=True)
-    strange = np.isnan(values) & column.notna().to_numpy()
-    if strange.any():
-        found = [value for value in column[strange].unique().tolist() if value not in _NO_NUMBER]
+    unread = np.isnan(values) & column.notna().to_numpy()
+    if unread.any():
+        found = [value for value in column[unread].unique().tolist() if value not in _NO_NUMBER]
         if found:
             raise ValueError(
                 f"{what}: the column {name!r} holds values that are no numbers, such as "

@@ -99,11 +99,11 @@ def make_routing_problem(
         p_{ij} = 0.05 + (c_{jt} - 0.05) \, \sigma(20 (s_{jt} - d_i)), \qquad
         \sigma(x) = 1 / (1 + e^{-x}).
 
-    Half of the pool (rounded up) are generalists, from small and cheap to large and dear, with
+    Half of the pool (rounded up) are generalists, from small and cheap to large and expensive, with
     ceiling :math:`c_{jt} = 0.9`. The others are specialists: cheap, and on the one topic they are
     made for skilled on easy and middling queries, with ceiling 0.99. So within a topic the best
     choice depends on the difficulty of the query: at a trade-off above 0 a cheap LLM suffices for
-    an easy query and only a dear one solves a hard one; at a trade-off of 0 specialists are best on
+    an easy query and only an expensive one solves a hard one; at a trade-off of 0 specialists are best on
     the easier queries of their topic, the largest generalist on the hard ones. Routing per query
     therefore beats the best LLM per topic.
 
