@@ -136,6 +136,8 @@ random_state : int, RandomState instance or None, default=None
     "table_cost_weight": """\
 cost_weight : float, default=None
     None, or the router's own: the means are taken at `fit`.""",
+    "missing_outcomes": """\
+Where outcomes are missing (NaN), each LLM is learnt from the queries on which it was observed.""",
     "outcome_models": """\
 performance_model_, cost_model_ : object
     The fitted regressors of performance and cost; `cost_model_` is None without costs.""",
@@ -289,7 +291,9 @@ def with_shared_parts(documented: T | None = None, **parts: str) -> T | Callable
 def _fill_all(documented: T, parts: dict[str, str]) -> T:
     if isinstance(documented, type):
         for member in vars(documented).values():
-            member = getattr(member, "__func__", getattr(member, "fget", None) or member)
+            # In class methods, in properties, and in methods that are offered under a condition.
+            for inside in ("__func__", "fget", "fn"):
+                member = getattr(member, inside, member)
             if callable(member) and not isinstance(member, type):
                 _fill(member, parts)
     _fill(documented, parts)

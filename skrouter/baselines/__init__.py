@@ -1,6 +1,6 @@
-"""Routers to compare with, all with the interface of the main one.
+"""Routers to compare with, all with the interface of `RadialRouterClassifier`.
 
-May import `_routers` and what stands before it; torch inside functions only.
+May import `_routers` and the rooms below it; torch inside functions only.
 """
 
 from skrouter.baselines._best_per_task import BestPerTaskRouter

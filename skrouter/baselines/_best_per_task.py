@@ -9,6 +9,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 from skrouter._routers.base import BaseRouter
 from skrouter._routers.routing import RoutedQueries
 from skrouter._targets.utility import restrict
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import (
@@ -24,36 +25,33 @@ from skrouter._utils.types import (
 from skrouter.metrics._score import score_choices
 
 
+@with_shared_parts
 class BestPerTaskRouter(BaseRouter):
     """Choose the LLM that was best in training on the task of the query.
 
-    It is told the task (data set, use case) of every query and makes no decision within a task.
-    A router that learns from the text alone and is not above it has gained nothing per query, so
-    it is the reference to print beside every router. It does not look at the queries, so no text
-    is encoded.
+    The caller names the task of every query (its data set or use case); all queries of a task go
+    to the same LLM. A router that is no better although it reads the queries has gained nothing
+    per query, so this is the reference to print beside every router. It does not look at the
+    queries, so no text is encoded.
 
     Parameters
     ----------
-    cost_weight : float, default=0.02
-        The trade-off: performance given up for one US dollar per 1,000 queries. The default is
-        the paper's "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(own_cost_weight)s
+    %(llm_names)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
+    %(classes_)s
     tasks_ : list
         The tasks seen at `fit`, in the order of their first query.
     task_utility_ : ndarray of shape (n_tasks, n_llms)
-        Weighted mean utility of each LLM on each of them; minus infinity where it was never
+        Weighted mean utility of each LLM on each task; minus infinity where it was never
         observed.
     mean_utility_ : ndarray of shape (n_llms,)
-        The same over all queries. It decides for a task that was not seen at `fit`: the best
-        single LLM is chosen.
-    n_features_in_ : int
-        Number of features, if fitted on embeddings.
+        The same over all queries. For a task that was not seen at `fit`, the LLM of the largest
+        is chosen.
+    %(n_features_in_)s
+    %(uses_cost_)s
 
     Notes
     -----
@@ -92,22 +90,18 @@ class BestPerTaskRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
+        X : sequence of str or chats, or array-like of shape (n_queries, n_features)
             Queries as text or ready embeddings. Only their number matters.
-        y : array-like
-            The performance of each LLM on each query, in any form of a routing target.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries, as measured or as list prices.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
+        %(y_fit)s
+        %(cost)s
+        %(sample_weight)s
         tasks : array-like of shape (n_queries,)
-            The task of each query: strings or other hashable labels. Needed, although optional
-            in form, as scikit-learn's metadata routing wants it.
+            The task of each query, strings or other hashable labels. Required: it has a default
+            only because scikit-learn's metadata routing needs one.
 
         Returns
         -------
-        self : object
-            The fitted router.
+        %(fitted)s
 
         Raises
         ------
@@ -115,7 +109,7 @@ class BestPerTaskRouter(BaseRouter):
             If `tasks` is missing, holds missing values, or has another length than `X`, or the
             other input or a parameter is not as described.
         TypeError
-            If a query among texts is not a string.
+            If a query among texts is neither a string nor a chat.
         """
         tasks = _check_tasks(tasks, X)
         with replaced_at_once(self) as draft:
@@ -134,24 +128,19 @@ class BestPerTaskRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
+        %(X)s
         tasks : array-like of shape (n_queries,)
             The task of each query. For a task not seen at `fit` the best single LLM is chosen.
-        cost_weight : float, default=None
-            The router's own, if any: the tables are made at `fit`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for other routers.
+        %(table_cost_weight)s
+        %(allowed)s
 
         Returns
         -------
-        llms : ndarray of shape (n_queries,)
-            Names out of `classes_`.
+        %(llms)s
 
         Raises
         ------
-        ValueError
-            If `tasks` is missing, holds missing values, or has another length than `X`.
+        %(raises_tasks)s
         """
         return self._route(X, cost_weight, allowed, tasks).llms
 
@@ -167,19 +156,18 @@ class BestPerTaskRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        tasks : array-like of shape (n_queries,)
-            The task of each query.
-        cost_weight : float, default=None
-            The router's own, if any: the tables are made at `fit`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for other routers.
+        %(X)s
+        %(tasks)s
+        %(table_cost_weight)s
+        %(allowed)s
 
         Returns
         -------
-        utility : ndarray of shape (n_queries, n_llms) or (n_queries,)
-            Columns follow `classes_`. For two LLMs the second minus the first.
+        %(values)s
+
+        Raises
+        ------
+        %(raises_tasks)s
         """
         return self._route(X, cost_weight, allowed, tasks).decision
 
@@ -195,19 +183,18 @@ class BestPerTaskRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        tasks : array-like of shape (n_queries,)
-            The task of each query.
-        cost_weight : float, default=None
-            The router's own, if any: the tables are made at `fit`.
-        allowed : sequence of names, one per query of these, or bool array, default=None
-            The LLMs that may be called, as for other routers.
+        %(X)s
+        %(tasks)s
+        %(table_cost_weight)s
+        %(allowed)s
 
         Returns
         -------
-        probabilities : ndarray of shape (n_queries, n_llms)
-            Columns follow `classes_`; the largest is what `predict` chooses.
+        %(probabilities)s
+
+        Raises
+        ------
+        %(raises_tasks)s
         """
         return self._route(X, cost_weight, allowed, tasks).shares
 
@@ -224,26 +211,21 @@ class BestPerTaskRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        y : array-like
-            True performance, in any form that `fit` accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
-        tasks : array-like of shape (n_queries,)
-            The task of each query.
+        %(X)s
+        %(y_true)s
+        %(cost)s
+        %(sample_weight)s
+        %(tasks)s
 
         Returns
         -------
-        score : float
-            Mean over the queries whose chosen LLM has an observed outcome.
+        %(score)s
 
         Raises
         ------
         ValueError
-            As `predict`, and if the router was fitted with costs and they are missing here.
+            If `tasks` is not as `predict` needs it, if the router was fitted with costs and they
+            are missing here, or if no chosen LLM has an observed outcome.
         """
         check_is_fitted(self)
         now = as_of_now(self)
@@ -253,7 +235,7 @@ class BestPerTaskRouter(BaseRouter):
     def _fit(self, data, tasks):
         utility, weight = data.utility, data.sample_weight
         self.mean_utility_ = observed_mean(utility, weight)
-        # A task that has no weight at all counts as not seen.
+        # A task all of whose queries have weight 0 counts as not seen.
         self.tasks_ = list(dict.fromkeys(tasks[i] for i in np.flatnonzero(weight)))
         rows = self._rows(tasks)
         means = [

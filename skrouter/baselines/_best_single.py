@@ -1,34 +1,32 @@
-"""The reference of every router: always the same LLM."""
+"""The reference for every router: always the same LLM."""
 
 import numpy as np
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import NamesLike
 
 
+@with_shared_parts
 class BestSingleRouter(BaseRouter):
     """Always choose the LLM that was best on average in training.
 
-    The reference that a router must beat to be worth its trouble ("best candidate" in the
-    paper's tables). It does not look at the queries, so no text is encoded.
+    A router that does not beat it is of no use ("best candidate" in the RadialRouter paper's
+    tables). It does not look at the queries, so no text is encoded.
 
     Parameters
     ----------
-    cost_weight : float, default=0.02
-        The trade-off: performance given up for one US dollar per 1,000 queries. The default is
-        the paper's "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(own_cost_weight)s
+    %(llm_names)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
+    %(classes_)s
     mean_utility_ : ndarray of shape (n_llms,)
         Weighted mean utility of each LLM over the training queries on which it was observed.
-    n_features_in_ : int
-        Number of features, if fitted on embeddings.
+    %(n_features_in_)s
+    %(uses_cost_)s
 
     Examples
     --------

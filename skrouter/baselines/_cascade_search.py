@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Cascade(NamedTuple):
-    """A cascade and what it achieved on the training queries.
+    """A cascade and its results on the training queries.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Cascade(NamedTuple):
 
 
 def threshold_grid(estimates, n_thresholds):
-    """Thresholds to try for one LLM: quantiles of its estimates, and one that all reach.
+    """Thresholds to try for one LLM: quantiles of its estimates, and minus infinity.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def threshold_grid(estimates, n_thresholds):
     Returns
     -------
     thresholds : ndarray of shape (at most n_thresholds,)
-        Ascending: minus infinity, then places half-way between estimates, so that rounding
-        decides nothing. There is none that lets all queries on: a cascade without this LLM does
-        the same at a lower cost.
+        Ascending: minus infinity, then midpoints between estimates, so that rounding errors
+        decide nothing. None of them passes all queries on: a cascade without this LLM does the
+        same at a lower cost.
     """
     values = np.unique(estimates)
     if len(values) > n_thresholds:
@@ -52,8 +52,8 @@ def search_cascade(orders, outcomes, estimates, grids, cost_weight, budget=np.in
     """Find the cascade of largest mean utility among given orders, with all grid thresholds.
 
     A cascade a, b, c stops at a where the estimate of a reaches its threshold, else at b likewise,
-    else at c. Its means over the queries are bilinear in who stops at a and who at b, so that all
-    pairs of thresholds are tried by one matrix product.
+    else at c. Its means are bilinear in the indicators of the queries that a and that b pass on,
+    so that one matrix product evaluates all pairs of thresholds.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def search_cascade(orders, outcomes, estimates, grids, cost_weight, budget=np.in
     Returns
     -------
     best : Cascade
-        The first among equals: a shorter cascade before a longer one, if they come so.
+        The first among equals: a shorter cascade if `orders` lists the shorter ones first.
     """
     performance, cost, _ = outcomes
     # For each LLM and threshold, which queries are passed on.
@@ -105,7 +105,7 @@ def observed_share(order, outcomes):
     Returns
     -------
     share : ndarray of shape (n_queries,)
-        Sums to 1, unless all are 0.
+        The weights as shares: their sum is 1, or 0 if there is no such query.
     """
     performance, cost, weight = outcomes
     columns = list(order)
@@ -126,8 +126,8 @@ def least_cost(order, outcomes):
     Returns
     -------
     cost : float
-        Minus infinity if it is not known without trying: where outcomes are missing, a longer
-        cascade may be judged on cheaper queries than its first LLM alone.
+        Minus infinity if only the search can tell: where outcomes are missing, a longer cascade
+        may be judged on cheaper queries than its first LLM alone.
     """
     performance, cost, _ = outcomes
     if order is None and np.isnan(performance + cost).any():
@@ -138,7 +138,7 @@ def least_cost(order, outcomes):
 
 def _mean_cost_of_first(order, outcomes):
     share = observed_share(order, outcomes)
-    # Summed as in the search, so that both agree on a cost that is just within the budget.
+    # Summed as in the search, so that both agree on a cost that equals the budget.
     return np.where(share > 0, share * outcomes[1][:, order[0]], 0.0).sum()
 
 

@@ -1,4 +1,4 @@
-"""What the routers by cosine similarity share: their state and their training loop."""
+"""The base of the routers that choose by cosine similarity: fitted state and training loop."""
 
 from abc import abstractmethod
 from numbers import Integral, Real
@@ -33,8 +33,8 @@ class CosineRouter(BaseRouter):
     def _make_loss(self, embeddings, utility, weight, random_state):
         """Return ``loss(rows, logits, states)``, of shape (n_rows,), for rows of the data.
 
-        All arguments are arrays, already without the queries of weight 0; the loss takes and
-        returns tensors.
+        The arguments are arrays without the queries of weight 0; the loss takes and returns
+        tensors.
         """
 
     def _fit(self, data):
@@ -57,14 +57,14 @@ class CosineRouter(BaseRouter):
             network = CosineNetwork(n_features, n_llms, self.hidden_dim, self.temperature).double()
             self.loss_curve_ = self._train(network, X, torch.tensor(weight), loss)
         self.n_iter_ = self.max_iter
-        # The standardisation is made part of the projection.
+        # One affine map: standardisation and projection.
         projection = network.projection.weight.detach().numpy() / scaler.scale_
         self.projection_ = projection.T.copy()
         self.intercept_ = network.projection.bias.detach().numpy() - projection @ scaler.mean_
         self.llm_embeddings_ = network.llm_embeddings.detach().numpy().copy()
 
     def _train(self, network, X, weight, loss):
-        """Train in place with AdamW; returns the mean loss of each epoch."""
+        """Train in place with AdamW; return the mean loss of each epoch."""
         import torch
 
         optimizer = torch.optim.AdamW(

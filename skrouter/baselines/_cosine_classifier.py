@@ -1,14 +1,18 @@
 """The cosine classifier."""
 
+from typing import Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._cosine_base import CosineRouter
 
 
+@with_shared_parts
 class CosineClassifierRouter(CosineRouter):
     r"""Classify queries by the best LLM, with cosine similarities as logits.
 
@@ -22,9 +26,10 @@ class CosineClassifierRouter(CosineRouter):
         j^* = \arg\max_j P_j - \alpha C_j.
 
     The router chooses the largest :math:`z_j`. It is a baseline of the RouterDC and RadialRouter
-    papers [1]_ [2]_. It learns which LLM is best most often, not by how much. With costs that is
-    a cheap one whenever it happens to be right, so on noisy outcomes it can fall far below the
-    best single LLM. A regression, such as :class:`LinearRouter`, loses far less.
+    papers [1]_ [2]_. It learns which LLM is best most often, not by how much. With costs the best
+    LLM of a query is a cheap one whenever that happens to be right, so on noisy outcomes the
+    router can fall far below the best single LLM. A regression, such as :class:`LinearRouter`,
+    loses far less. The trade-off :math:`\alpha` is `cost_weight`.
 
     Parameters
     ----------
@@ -32,66 +37,50 @@ class CosineClassifierRouter(CosineRouter):
         Width of :math:`h` and :math:`w_j`, as in :class:`~skrouter.RadialRouterClassifier`.
     temperature : float, default=1.0
         The temperature :math:`\tau`, as in RouterDC; the papers give none for this router.
-        Cosines are at most 1, so that no LLM gets a clear lead, which does good where labels are
-        chance: 0.1 and 0.2 did worse on problems of
+        Cosines are at most 1, so that no probability gets near 1, which helps where labels are
+        mostly noise: 0.1 and 0.2 did worse on problems of
         :func:`~skrouter.datasets.make_routing_problem`.
     learning_rate : float, default=1e-3
         Learning rate of AdamW.
-    weight_decay : float, default=0.01
-        Weight decay of AdamW.
+    %(adamw_weight_decay)s
     batch_size : int or None, default=64
         Queries per step. None takes all at once.
     max_iter : int, default=10
         Number of epochs. Few: longer training learns the noise in the labels.
     ties : {"share", "mean"}, default="share"
-        Which LLM is the best one where several are equally good, as without costs most are that
-        are right; the papers do not say. "share": they share the label equally. "mean": the one
-        of best mean utility is. That leaves less to learn: it lost less where routing gains
-        nothing (RouterBench rows at a trade-off of 0), and did worse on problems of
-        :func:`~skrouter.datasets.make_routing_problem`, on which it gains much.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the paper's "balance" scenario. It is used in training: another one needs a
-        new fit.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+        Which LLM is the best one where several are equally good, as without costs all LLMs are
+        that answer correctly; the papers do not say. "share": they share the label equally.
+        "mean": the label is the one of best mean utility. That leaves less to learn: "mean" lost
+        less where routing gains nothing (RouterBench rows at a trade-off of 0), and did worse on
+        problems of :func:`~skrouter.datasets.make_routing_problem`, where routing gains much.
+    %(encoder)s
+    %(trained_cost_weight)s
+    %(llm_names)s
     random_state : int, RandomState instance or None, default=None
         Seed of the weights and of the order of queries. The global random states are not touched.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    projection_ : ndarray of shape (n_features, hidden_dim)
-        The matrix :math:`W`, transposed, for embeddings as they come.
-    intercept_ : ndarray of shape (hidden_dim,)
-        The vector :math:`b`.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(projection_)s
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The vectors :math:`w_j`.
-    n_iter_ : int
-        Number of epochs.
-    loss_curve_ : list of float
-        Mean loss of each epoch.
+    %(n_iter_)s
+    %(loss_curve_)s
 
     Notes
     -----
-    Differences from the papers: the encoder is not trained along, but followed by a linear
-    projection of the standardised embedding. An LLM that was not observed on a query (NaN) takes
-    no part in its softmax. `sample_weight` weighs the loss. Training is in float64 on the CPU, as
-    the network is small.
+    Differences from the papers: the encoder is fixed, and followed by a linear projection of the
+    standardised embedding. An LLM that was not observed on a query (NaN) is left out of its
+    softmax. `sample_weight` weighs the loss. Training is in float64 on the CPU, as the network is
+    small.
 
     References
     ----------
-    .. [1] S. Chen et al., "RouterDC: Query-Based Router by Dual Contrastive Learning for
-       Assembling Large Language Models", NeurIPS 2024, arXiv:2409.19886.
+    %(routerdc)s
     .. [2] R. Jin et al., "RadialRouter: Structured Representation for Efficient and Robust Large
        Language Models Routing", Findings of EMNLP 2025, arXiv:2506.03880.
 
@@ -117,9 +106,9 @@ class CosineClassifierRouter(CosineRouter):
         temperature: float = 1.0,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
-        batch_size: int = 64,
+        batch_size: int | None = 64,
         max_iter: int = 10,
-        ties: str = "share",
+        ties: Literal["share", "mean"] = "share",
         encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         cost_weight: float = 0.02,
         llm_names: NamesLike | None = None,

@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrouter._routers.base import BaseRouter
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import as_of_now
 from skrouter._utils.types import CostLike, LLMName, NamesLike, QueriesLike, Seed, TargetLike
 from skrouter.baselines._cascade_search import (
     all_orders,
@@ -28,7 +30,7 @@ from skrouter.metrics._score import mean_observed
 
 
 class CascadeOutcomes(NamedTuple):
-    """What a cascade achieved on each query, and what it cost.
+    """The outcome of a cascade on each query.
 
     Attributes
     ----------
@@ -46,26 +48,28 @@ class CascadeOutcomes(NamedTuple):
     utility: np.ndarray
 
 
+@with_shared_parts
 class FrugalGPTRouter(BaseRouter):
     r"""FrugalGPT: call LLMs in order until an answer can be trusted, and pay for all of them.
 
     A cascade [1]_ of LLMs :math:`j_1, \dots, j_L` uses the answer of :math:`j_k` if its score
     :math:`g_{j_k} \ge \tau_k`, else calls :math:`j_{k+1}`; the answer of :math:`j_L` is always
-    used. Order and thresholds are those of largest mean utility on the training queries, with the
-    costs of all calls.
+    used. Order and thresholds are those of largest mean utility
+    :math:`\frac{1}{n} \sum_i (P_i - \alpha C_i)` on the training queries, where :math:`C_i` is the
+    cost of all calls on query :math:`i`, and :math:`\alpha` is `cost_weight`.
 
-    **What stands in for the scorer.** The paper's :math:`g` reads the query and the answer.
-    Answers are not at hand here, so :math:`g_j` is an estimate of the performance of LLM
+    **Another scorer than the paper's.** The paper's :math:`g` reads the query and the answer.
+    Routers are given no answers, so here :math:`g_j` is an estimate of the performance of LLM
     :math:`j` from the query's embedding alone (ridge regression, as in :class:`LinearRouter`).
-    It knows nothing that was not known before the call: this router could go straight to the LLM
-    whose answer it uses, so it pays for calls that tell it nothing. Its results are those of
-    cascading on such a scorer, below what FrugalGPT reaches with a scorer that reads answers.
+    It is known before any call: this router could call the LLM whose answer it uses at once, and
+    pays for calls that bring no information. Its results are those of a cascade with such a
+    scorer, below those of FrugalGPT with a scorer that reads answers.
 
     Parameters
     ----------
     max_length : int, default=3
-        Most LLMs in a cascade, 1 to 3, as in the paper. The time of the search grows with this
-        power of the number of LLMs; take 2 for pools of more than about 20.
+        Largest number of LLMs in a cascade, 1 to 3; 3 is the paper's. The time of the search
+        grows as the number of LLMs to this power; take 2 for pools of more than about 20.
     order : sequence of str or int, default=None
         Names of the LLMs of the cascade, one to three, the first called first. None searches all
         orders of up to `max_length` LLMs.
@@ -74,61 +78,54 @@ class FrugalGPTRouter(BaseRouter):
         None searches them. Needs `order`.
     budget : float, default=None
         Largest mean cumulative cost on the training queries, in US dollars per 1,000 queries.
-        None sets no limit but the trade-off. Needs costs.
+        None sets no limit. Needs costs.
     n_thresholds : int, default=10
-        Thresholds that are tried per LLM: quantiles of its estimates.
+        Number of thresholds to try per LLM: quantiles of its estimates.
     alpha : float, default=10.0
         Strength of the ridge penalty of the estimates, as in :class:`LinearRouter`.
     n_folds : int, default=5
-        The search uses, for each query, estimates from queries of other folds; at most the
-        number of queries.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
+        Number of folds of the out-of-fold estimates that the search uses; at most the number of
+        queries.
+    %(encoder)s
     cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the RadialRouter paper's "balance" scenario. With a budget, 0 is the
-        paper's objective.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the folds.
+        The trade-off: performance given up for one US dollar per 1,000 queries. The default is
+        the RadialRouter paper's "balance" scenario. With a budget, 0 is FrugalGPT's objective.
+    %(llm_names)s
+    %(seed_of_folds)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of all LLMs in the pool.
+    %(classes_)s
     order_ : list
         Names of the LLMs of the cascade.
     thresholds_ : ndarray of shape (n_called - 1,)
         Least estimates, one for each LLM of `order_` but the last. Minus infinity where the
         answer is always used.
     training_utility_, training_cost_ : float
-        Mean utility and mean cumulative cost of the cascade on the training queries, by estimates
-        from other folds. Optimistic: they are the best of many. The cost is NaN where it does not
-        count and is not known.
+        Mean utility and mean cumulative cost of the cascade on the training queries, by
+        out-of-fold estimates. Optimistic: they are the best of many. The cost is NaN where it
+        does not count and is not known.
     performance_model_ : object
         The fitted regressors of performance.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
 
     Notes
     -----
-    `predict` gives the LLM whose answer is used. Of the calls before it, :meth:`predict_calls`,
-    :meth:`cascade_outcomes`, `score` and :func:`~skrouter.metrics.make_routing_scorer` know;
-    whatever is given the result of `predict` (:func:`~skrouter.metrics.routing_score`, the
-    displays) charges the last call only and flatters a cascade.
+    `predict` returns the LLM whose answer is used. :meth:`predict_calls`,
+    :meth:`cascade_outcomes`, `score` and :func:`~skrouter.metrics.make_routing_scorer` count the
+    calls before it too; functions that take the result of `predict`
+    (:func:`~skrouter.metrics.routing_score`, the displays) charge the last call only, so they
+    make a cascade look cheaper than it is.
 
     The paper prunes the search by how often LLMs disagree and refines thresholds by
-    interpolation; this one is exhaustive over a grid. Where outcomes are missing (NaN), estimates
-    are learnt from what was observed, and a cascade is judged on the queries on which all of its
-    LLMs were. `sample_weight` weighs both.
+    interpolation; this search is exhaustive over a grid. Where outcomes are missing (NaN),
+    estimates are learnt from the observed ones, and a cascade is judged on the queries on which
+    all of its LLMs were observed. `sample_weight` weighs both.
 
-    The best of so many cascades owes something to chance: on few queries, and where the text does
-    not tell queries apart, it can be below the best single LLM. ``max_length=1`` is that LLM.
+    The best of so many cascades is partly luck: with few queries, and where the text says little
+    about which LLM is good, it can be below the best single LLM. ``max_length=1`` is that LLM.
 
     References
     ----------
@@ -190,13 +187,12 @@ class FrugalGPTRouter(BaseRouter):
         self.llm_names = llm_names
         self.random_state = random_state
 
-    def predict_calls(self, X: QueriesLike):
+    def predict_calls(self, X: QueriesLike) -> list[list[LLMName]]:
         """LLMs that are called on each query, in order.
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
+        %(X)s
 
         Returns
         -------
@@ -204,19 +200,19 @@ class FrugalGPTRouter(BaseRouter):
             Names; the last of a query is the one whose answer is used, as `predict` gives it.
         """
         check_is_fitted(self)
-        return [self.order_[: stop + 1] for stop in self._stops(self._read_queries(X))]
+        now = as_of_now(self)
+        return [now.order_[: stop + 1] for stop in now._stops(now._read_queries(X))]
 
-    def cascade_outcomes(self, X: QueriesLike, y: TargetLike, cost: CostLike | None = None):
+    def cascade_outcomes(
+        self, X: QueriesLike, y: TargetLike, cost: CostLike | None = None
+    ) -> CascadeOutcomes:
         """Performance, cumulative cost and utility of the cascade on each query.
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        y : array-like
-            True performance, in any form that `fit` accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
+        %(X)s
+        %(y_true)s
+        %(cost)s
 
         Returns
         -------
@@ -229,15 +225,16 @@ class FrugalGPTRouter(BaseRouter):
             If the router was fitted with costs and they are missing here.
         """
         check_is_fitted(self)
-        target = self._read_scored_target(y, cost)
-        stops = self._stops(self._read_queries(X))
+        now = as_of_now(self)
+        target = now._read_scored_target(y, cost)
+        stops = now._stops(now._read_queries(X))
         check_consistent_length(stops, target.performance)
         rows = np.arange(len(stops))
-        performance = target.performance[rows, self._order[stops]]
+        performance = target.performance[rows, now._order[stops]]
         if target.cost is None:
             return CascadeOutcomes(performance, None, performance)
-        total = target.cost[:, self._order].cumsum(axis=1)[rows, stops]
-        utility = routing_utility(performance, total, self.cost_weight)
+        total = target.cost[:, now._order].cumsum(axis=1)[rows, stops]
+        utility = routing_utility(performance, total, now.cost_weight)
         return CascadeOutcomes(performance, total, utility)
 
     def score(
@@ -251,14 +248,10 @@ class FrugalGPTRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
-        y : array-like
-            True performance, in any form that `fit` accepts.
-        cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-            US dollars per 1,000 queries.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the queries.
+        %(X)s
+        %(y_true)s
+        %(cost)s
+        %(sample_weight)s
 
         Returns
         -------
@@ -281,9 +274,9 @@ class FrugalGPTRouter(BaseRouter):
                 raise ValueError("thresholds was given without order; name the LLMs in order.")
             return
         names, order = self.classes_.tolist(), list(self.order)
-        strange = [name for name in order if name not in names]
-        if strange:
-            raise ValueError(f"order names {strange}, which are not in the pool {names}.")
+        unknown = [name for name in order if name not in names]
+        if unknown:
+            raise ValueError(f"order names {unknown}, which are not in the pool {names}.")
         if not 1 <= len(order) <= 3 or len(set(order)) < len(order):
             raise ValueError(f"order must name one to three different LLMs, got {order}.")
         if self.thresholds is None:
@@ -334,14 +327,14 @@ class FrugalGPTRouter(BaseRouter):
         self.training_cost_ = best.cost if reported else np.nan
 
     def _read_table(self, target, weight):
-        """``(performance, cost, weight)`` of queries that count, and whether the cost is known."""
+        """``(performance, cost, weight)`` where weights are positive, and if the cost is known."""
         used = weight > 0
         performance = target.performance[used]
         cost = target.cost[used] if self.uses_cost_ else np.full(performance.shape, np.nan)
         counts = self.uses_cost_ and (self.cost_weight > 0 or self.budget is not None)
         if counts or not np.isnan(cost).any():
             return (performance, cost, weight[used]), True
-        # A missing cost that does not count is no reason to leave a query out.
+        # A query is not left out for a missing cost that does not count.
         return (performance, np.zeros_like(performance), weight[used]), False
 
     def _order_columns(self):
@@ -366,7 +359,7 @@ class FrugalGPTRouter(BaseRouter):
         for train, test in KFold(n_folds, shuffle=True, random_state=seed).split(X):
             model = self._estimate(X[train], performance[train], weight[train])
             estimates[test] = model.predict(X[test])
-        # An LLM that was observed in one fold only: nothing speaks for its answer there.
+        # An LLM that was observed in one fold alone has no estimate there: it reaches no threshold.
         return np.where(np.isnan(estimates), -np.finfo(float).max, estimates)
 
     def _stops(self, embeddings):
@@ -385,12 +378,12 @@ class FrugalGPTRouter(BaseRouter):
         return super()._read_options(X, cost_weight, allowed)
 
     def _utilities(self, embeddings, cost_weight):
-        # A cascade stops or goes on, it does not weigh LLMs: 1 for the answer that is used.
+        # A cascade gives no values to compare: 1 for the LLM whose answer is used.
         values = np.zeros((len(embeddings), len(self.classes_)))
         values[np.arange(len(embeddings)), self._order[self._stops(embeddings)]] = 1.0
         return values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = True  # of any pool, it calls at most three LLMs
+        tags.classifier_tags.poor_score = True  # it calls at most three LLMs of a pool
         return tags

@@ -11,17 +11,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from skrouter._routers.base import BaseRouter, check_embeddings
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import LLMName, NamesLike, Seed
 
 
+@with_shared_parts
 class GraphRouter(BaseRouter):
     r"""GraphRouter: a graph of queries and LLMs, whose edges are predicted.
 
     Queries and LLMs are the nodes of a bipartite graph; an observed outcome is an edge, with the
     performance :math:`P_{ij}` and the cost :math:`C_{ij}` as its features :math:`f_{ij}` [1]_. A
     query node is :math:`q_i = W e_i + b` for the embedding :math:`e_i` of the query; an LLM node
-    begins as a linear function of the embedding of its description, and then gets `n_layers`
-    rounds of messages from the queries that it has an edge to,
+    begins as a linear function of the embedding of its description, and then receives `n_layers`
+    rounds of messages from the queries that it shares an edge with,
 
     .. math::
 
@@ -30,9 +32,9 @@ class GraphRouter(BaseRouter):
 
     Between two rounds are a linear layer on the queries and a ReLU on both kinds of nodes.
     The utility of an edge is predicted as :math:`\hat u_{ij} = q_i^\top h_j / \sqrt{d}`, up to
-    scale. In every step a part of the edges is hidden: messages pass along the others only, and
-    the loss is the squared error on the hidden ones, so that no edge tells its own outcome. After
-    training, messages pass along all training edges once, and the LLM nodes are kept.
+    scale. In every step some of the edges are hidden: messages pass along the others only, and
+    the loss is the squared error on the hidden ones, so that no edge reveals its own outcome.
+    After training, messages pass along all training edges once, and the LLM nodes are kept.
 
     Parameters
     ----------
@@ -41,94 +43,82 @@ class GraphRouter(BaseRouter):
     n_layers : int, default=2
         Rounds of messages, as in the authors' code.
     hidden_share : float, default=0.5
-        Share of the edges that is hidden in a step, strictly between 0 and 1. At one half there
-        is as much to learn from as to pass messages along.
+        Share of the edges that are hidden in a step, strictly between 0 and 1. The default has
+        as many edges in the loss as messages.
     llm_descriptions : mapping of name to str, default=None
-        A text for each LLM, such as its size, its maker and what it is good at, which the fitted
-        encoder turns into the features of its node. For routers on text only. Names of LLMs that
-        are not in the pool are ignored. None takes the name of the LLM for its description if the
-        queries are text, and learns a vector for each LLM if they are ready embeddings.
+        A text for each LLM, such as its size, its provider and what it is good at, which the
+        fitted encoder turns into the features of its node. For routers on text only. Names of
+        LLMs that are not in the pool are ignored. None takes the name of the LLM as its
+        description if the queries are text, and learns a vector for each LLM if they are ready
+        embeddings.
     learning_rate : float, default=3e-3
         Learning rate of AdamW.
-    weight_decay : float, default=0.01
-        Weight decay of AdamW.
+    %(adamw_weight_decay)s
     batch_size : int or None, default=1024
-        Queries per step; the graph of a step is that of their edges. It bounds the memory. None
-        takes all at once.
+        Queries per step; the graph of a step holds their edges alone, which bounds the memory.
+        None takes all at once.
     max_iter : int, default=50
         Number of epochs. With the learning rate it was chosen on problems of
         :func:`~skrouter.datasets.make_routing_problem` of 300 and 800 queries, on
         which twice as many gained nothing.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the RadialRouter paper's "balance" scenario. It is used in training:
-        another one needs a new fit.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(encoder)s
+    %(trained_cost_weight)s
+    %(llm_names)s
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, the order of queries, and the hidden edges. The global random states
-        are not touched.
+        Seed of the weights, the order of queries and the hidden edges. The global random states
+        stay as they are.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    projection_ : ndarray of shape (n_features, hidden_dim)
-        The matrix :math:`W`, transposed, for embeddings as they come.
-    intercept_ : ndarray of shape (hidden_dim,)
-        The vector :math:`b`.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(projection_)s
     llm_states_ : ndarray of shape (n_llms, hidden_dim)
         The vectors :math:`h_j` after messages along all training edges, over :math:`\sqrt{d}` and
         times the scale of the utilities.
     offset_ : float
-        Mean utility of the training edges, which is added to every prediction.
-    n_iter_ : int
-        Number of epochs.
+        Mean utility of the training edges, added to every prediction.
+    %(n_iter_)s
     loss_curve_ : list of float
-        Mean loss on hidden edges of each epoch, for utilities of mean 0 and variance 1.
+        Mean loss on the hidden edges of each epoch, for utilities of mean 0 and variance 1.
 
     Raises
     ------
     ImportError
-        In `fit`, if torch-geometric is not there: ``pip install "skrouter[graph]"``. A fitted
+        In `fit`, if torch-geometric is not installed: ``pip install "skrouter[graph]"``. A fitted
         router predicts without it, and without torch.
 
     Notes
     -----
-    The graph without its task nodes, the hidden edges, the two rounds of messages, and a prediction
-    from the query before and the LLM after them are those of the authors' code. Choices that are
-    ours:
+    As in the authors' code are the graph except for its task nodes, the hidden edges, the two
+    rounds of messages, and the prediction from the query before the messages and the LLM after
+    them. Differences from it:
 
-    - There are no task nodes, as routers here are not told the tasks.
-    - **Queries get no messages**, in training as later, so that a new query, without any outcome,
-      is treated as those in training were. So it is in the authors' code, where edges point from
-      queries to LLMs only. A message from every LLM to a query that says nothing of outcomes
-      would be the same for all queries. Predictions are thereby linear in the embedding.
-    - What is predicted is the utility :math:`P_{ij} - \alpha C_{ij}`, by least squares. The
-      authors' code has the cross-entropy of whether the LLM is the best on the query.
-    - The features of an edge multiply its message; in the authors' code they are added to it,
-      which tells an LLM its mean outcome, but not on which queries it does well. They are scaled to
-      [0, 1] over the training edges.
+    - There are no task nodes, as `fit` takes no tasks.
+    - **Queries receive no messages**, neither in training nor later, so that a new query, which
+      has no outcomes, is treated like those in training. That is so in the authors' code too,
+      where edges point from queries to LLMs only. A message from every LLM that does not depend
+      on outcomes would be the same for all queries. Predictions are therefore linear in the
+      embedding.
+    - The target is the utility :math:`P_{ij} - \alpha C_{ij}`, with :math:`\alpha` the
+      `cost_weight`, by least squares. The authors' code minimises the cross-entropy of whether
+      the LLM is the best on the query.
+    - The features of an edge multiply its message; in the authors' code they are added to it, so
+      that an LLM node learns its mean outcome, but not on which queries it does well. They are
+      scaled to [0, 1] over the training edges.
     - The encoder is fixed, embeddings are standardised, and there is no batch normalisation.
-      Descriptions are centred on their mean.
-    - Training ends after `max_iter` epochs. Nothing is selected on held-out queries, and never on
-      those of the test.
+      Embeddings of descriptions are centred.
+    - Training ends after `max_iter` epochs; there is no selection on validation queries.
     - An outcome that was not observed (NaN) is no edge. A cost alone may be missing where it does
-      not count, at ``cost_weight=0``, and is then put at the mean. `sample_weight` weighs the
+      not count, at ``cost_weight=0``, and is then set to the mean. `sample_weight` weighs the
       messages, the loss and the standardisation.
     - An LLM needs at least one outcome at `fit`, as in all routers here. The paper's routing to
-      LLMs that were never seen is not offered.
+      LLMs without any training outcome is not offered.
 
-    Nothing holds it at the best single LLM: where there is nothing to learn it falls below it.
-    Training is in float64 on the CPU, as the network is small.
+    Predictions do not start from the best single LLM: where there is nothing to learn, the router
+    falls below it. Training is in float64 on the CPU, as the network is small.
 
     References
     ----------
@@ -167,7 +157,7 @@ class GraphRouter(BaseRouter):
         llm_descriptions: Mapping[LLMName, str] | None = None,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.01,
-        batch_size: int = 1024,
+        batch_size: int | None = 1024,
         max_iter: int = 50,
         encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         cost_weight: float = 0.02,
@@ -193,8 +183,8 @@ class GraphRouter(BaseRouter):
             return
         if not text:
             raise ValueError(
-                "llm_descriptions was given, but X holds ready embeddings, so that there is no "
-                "encoder to read them with; pass queries as text, or llm_descriptions=None."
+                "llm_descriptions was given, but X holds ready embeddings, so that no encoder is "
+                "fitted that could embed them; pass queries as text, or llm_descriptions=None."
             )
         names = self.classes_.tolist()
         missing = [name for name in names if name not in self.llm_descriptions]
@@ -250,7 +240,7 @@ class GraphRouter(BaseRouter):
                 states = network.llm_states(graph.X, edges).numpy()
         self.n_iter_ = self.max_iter
         self.llm_states_ = states * (scale / np.sqrt(self.hidden_dim))
-        # The standardisation is made part of the projection.
+        # One affine map: standardisation and projection.
         projection = network.query.weight.detach().numpy() / scaler.scale_
         self.projection_ = projection.T.copy()
         self.intercept_ = network.query.bias.detach().numpy() - projection @ scaler.mean_
@@ -268,7 +258,7 @@ class GraphRouter(BaseRouter):
         return features / (np.sqrt(np.mean(features**2)) or 1.0)
 
     def _train(self, network, graph):
-        """Train in place with AdamW; returns the mean loss of each epoch."""
+        """Train in place with AdamW; return the mean loss of each epoch."""
         import torch
 
         from skrouter.nn.graph import hide
@@ -282,8 +272,8 @@ class GraphRouter(BaseRouter):
             for rows in torch.randperm(len(graph.X)).split(self.batch_size or len(graph.X)):
                 edges, target = graph.edges(rows)
                 hidden, visible = hide(len(target), self.hidden_share)
-                asked, weight = edges.index[:, hidden], edges.weight[hidden]
-                predicted = network(graph.X[rows], edges.take(visible), asked)
+                targets, weight = edges.index[:, hidden], edges.weight[hidden]
+                predicted = network(graph.X[rows], edges.take(visible), targets)
                 loss = (weight * (predicted - target[hidden]).square()).sum()
                 optimizer.zero_grad()
                 (loss / weight.sum()).backward()
@@ -308,7 +298,7 @@ class _Graph:
         self.weight = weight
 
     def edges(self, rows):
-        """Edges of some queries, which are numbered anew from 0, and their targets."""
+        """Edges of some queries, renumbered from 0, and their targets."""
         from skrouter.nn.graph import Edges
 
         target = self.target[rows]
@@ -333,7 +323,7 @@ def _edge_features(performance, cost, observed):
 
 
 def _graph_module():
-    """Import what needs torch-geometric, or say how to install it."""
+    """The module that needs torch-geometric; if it is missing, the error says how to get it."""
     try:
         return import_module("skrouter.nn.graph")
     except ImportError as error:

@@ -1,6 +1,7 @@
 """HybridLLM: a small LLM where it is good enough, else a large one."""
 
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,12 +12,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.state import as_of_now
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import Floats, LLMName, NamesLike, QueriesLike, Seed
 
 _NEVER = np.nextafter(1.0, 2.0)  # no probability reaches it
 
 
+@with_shared_parts
 class HybridLLMRouter(BaseRouter):
     r"""Choose between two LLMs: the small one where it is likely to be good enough.
 
@@ -29,65 +33,58 @@ class HybridLLMRouter(BaseRouter):
       answer and the two answers as independent: :math:`y = 1 - (1 - q_S) \, q_L`;
     - "trans": :math:`y = 1[q_S \ge q_L - t^*]`, where :math:`t^* \ge 0` maximises the mean
       difference of two labels, :math:`\frac{1}{n^2} \sum_{i, i'} |y_i - y_{i'}|`, so that labels
-      tell queries apart also where the small LLM is seldom as good.
+      distinguish queries also where the small LLM is seldom as good.
 
     Parameters
     ----------
     small, large : str, int or None, default=None
         Names of the two LLMs. None takes for `large` the LLM of best mean performance, and for
         `small` that of best mean utility among those that cost less on average; without costs,
-        that of the next best performance. If none costs less, the large one is always called.
+        that of the second best performance. If none costs less, `large` is always called.
     labels : {"det", "prob", "trans"}, default="det"
         What the classifier learns. On outcomes of 0 and 1 all three are the same; "prob" and
         "trans" are for graded outcomes, such as means over sampled answers.
     threshold : float or None, default=None
         Least probability at which the small LLM is called, in [0, 1]: the trade-off of the paper.
-        None takes the one at which the mean utility on the training queries is best, with each
-        query's probability from a classifier that has not seen it.
+        None takes the one of best mean utility on the training queries, by out-of-fold
+        probabilities.
     C : float, default=1.0
         Inverse strength of the L2 penalty of the logistic regression. scikit-learn's default,
         which suits embeddings of unit length.
     n_folds : int, default=5
         Number of folds for the choice of the threshold; at most the number of queries.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
+    %(encoder)s
     cost_weight : float, default=0.02
-        Performance given up for one US dollar per 1,000 queries. It decides on the small LLM and
-        on the threshold, where these are not given. The default is the RadialRouter paper's
-        "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the folds.
+        The trade-off: performance given up for one US dollar per 1,000 queries. It determines the
+        small LLM and the threshold where these are not given. The default is the RadialRouter
+        paper's "balance" scenario.
+    %(llm_names)s
+    %(seed_of_folds)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of all LLMs in the pool.
+    %(classes_)s
     small_, large_ : str or int
-        The two that are called.
+        Names of the two LLMs.
     threshold_ : float
-        The threshold; just above 1 if the small LLM is better never called.
+        The threshold; just above 1, so that the small LLM is never called, if that is best.
     shift_ : float
         The shift :math:`t^*` of "trans", else 0.
     classifier_ : LogisticRegression or None
         None if all labels are the same.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
 
     Notes
     -----
-    Differences from the paper: it fine-tunes DeBERTa on the text, this is a logistic regression
-    on sentence embeddings. It samples ten answers of each LLM, of which "prob" takes the share
-    that are good enough and "trans" shifts that share; here each query has one outcome per LLM,
-    and "trans" shifts its comparison. The paper leaves the threshold to the user, or sets it by
-    a limit on the loss of quality.
+    Differences from the paper: the paper fine-tunes DeBERTa on the text, this is a logistic
+    regression on sentence embeddings. The paper samples ten answers of each LLM; "prob" is the
+    share of them that are good enough, and "trans" shifts that share. Here each query has one
+    outcome per LLM, and "trans" shifts the comparison of the two. The paper leaves the threshold
+    to the user, or sets it by a limit on the loss of quality.
 
-    Queries on which either of the two LLMs was not observed (NaN) are left out. `sample_weight`
+    Queries on which one of the two LLMs was not observed (NaN) are left out. `sample_weight`
     weighs the classifier, the shift and the threshold.
 
     References
@@ -123,7 +120,7 @@ class HybridLLMRouter(BaseRouter):
         small: LLMName | None = None,
         large: LLMName | None = None,
         *,
-        labels: str = "det",
+        labels: Literal["det", "prob", "trans"] = "det",
         threshold: float | None = None,
         C: float = 1.0,
         n_folds: int = 5,
@@ -148,8 +145,7 @@ class HybridLLMRouter(BaseRouter):
 
         Parameters
         ----------
-        X : sequence of str, or array-like of shape (n_queries, n_features)
-            Queries as text or ready embeddings, whichever they were at `fit`.
+        %(X)s
 
         Returns
         -------
@@ -157,7 +153,8 @@ class HybridLLMRouter(BaseRouter):
             The small LLM is called where it is at least `threshold_`.
         """
         check_is_fitted(self)
-        return self._predict_small(self._read_queries(X))
+        now = as_of_now(self)
+        return now._predict_small(now._read_queries(X))
 
     def _check_parameters(self, X, text):
         names = self.classes_.tolist()
@@ -213,7 +210,7 @@ class HybridLLMRouter(BaseRouter):
             cheaper = np.arange(len(names)) != large
         else:
             cost = observed_mean(target.cost, weight)
-            # Minus infinity stands for a cost that was never observed.
+            # The mean of a cost that was never observed is minus infinity.
             cheaper = np.isfinite(cost) & (cost < cost[large])
         if not cheaper.any():
             return large, large
@@ -229,11 +226,11 @@ class HybridLLMRouter(BaseRouter):
         return (large - small <= self.shift_).astype(float)
 
     def _fit_classifier(self, X, labels, weight):
-        """The classifier, or None, and the mean label, which stands in for it."""
+        """The classifier, or None if all labels are the same, and the mean label."""
         constant = float(np.average(labels, weights=weight))
         if constant in (0.0, 1.0):
             return None, constant
-        # A soft label is a share of both classes.
+        # A label between 0 and 1 is an example of both classes, with shares of the weight.
         n = len(labels)
         shares = np.concatenate([weight * labels, weight * (1 - labels)])
         used = shares > 0
@@ -242,7 +239,7 @@ class HybridLLMRouter(BaseRouter):
         return classifier.fit(np.vstack([X, X])[used], y, sample_weight=shares[used]), constant
 
     def _best_threshold(self, X, labels, utility, weight):
-        """The threshold of best mean utility, by probabilities of queries that were held out."""
+        """The threshold of best mean utility, by out-of-fold probabilities."""
         n_folds = min(self.n_folds, len(X))
         if n_folds < 2:
             return 0.5
@@ -254,7 +251,7 @@ class HybridLLMRouter(BaseRouter):
         gain = weight * np.nan_to_num(utility[:, 0] - utility[:, 1])
         order = np.argsort(-probability, kind="stable")
         total, p = np.concatenate([[0.0], gain[order].cumsum()]), probability[order]
-        # The small LLM for the first k queries, for k between two different probabilities.
+        # The small LLM for the first k queries, where k separates two different probabilities.
         between = np.concatenate([[True], p[:-1] > p[1:], [True]])
         k = int(np.where(between, total, -np.inf).argmax())
         if k == 0:
@@ -269,14 +266,14 @@ class HybridLLMRouter(BaseRouter):
         values = np.full((len(embeddings), len(self.classes_)), -np.inf)
         values[:, self._large] = 0.0
         if self._small != self._large:
-            # At the threshold the small one is called, wherever its column stands.
+            # At the threshold the small one is called, whichever column comes first.
             least = np.where(probability >= self.threshold_, np.finfo(float).tiny, -np.inf)
             values[:, self._small] = np.maximum(probability - self.threshold_, least)
         return values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = True  # of any pool, it calls two LLMs
+        tags.classifier_tags.poor_score = True  # it calls two LLMs of a pool
         return tags
 
 
@@ -292,7 +289,7 @@ def best_shift(gap, weight):
     Returns
     -------
     shift : float
-        The smallest of those that are equally good.
+        The smallest of equally good ones.
     """
     shifts = np.unique(np.maximum(gap, 0.0))
     share = np.array([np.average(gap <= shift, weights=weight) for shift in shifts])
@@ -301,7 +298,7 @@ def best_shift(gap, weight):
 
 
 def _of_both(target, weight, small, large):
-    """Performance of the two LLMs, and on which queries both were observed and count."""
+    """Performance of the two LLMs; where both were observed and the weight is positive."""
     performance = target.performance[:, [small, large]]
     return performance, ~np.isnan(performance).any(axis=1) & (weight > 0)
 

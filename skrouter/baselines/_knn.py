@@ -1,53 +1,48 @@
 """The nearest-neighbour router."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skrouter._utils.types import NamesLike
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.types import Floats, NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 
 
+@with_shared_parts
 class KNNRouter(OutcomeRouter):
     r"""Predict the performance and cost of each LLM from the most similar training queries.
 
-    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)`, where the predictions are the
-    means over the nearest neighbours of the query. With a good embedding and enough neighbours
-    it matches or beats many learned routers [1]_.
+    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)`, where :math:`\alpha` is
+    `cost_weight` and the predictions are the means over the nearest neighbours of the query. With
+    a good embedding and enough neighbours it matches or beats many learned routers [1]_.
 
     Parameters
     ----------
     n_neighbors : int, default=80
         Number of neighbours; where an LLM was observed on fewer training queries, all of them.
-        Outcomes are noisy, most often 0 or 1, so it takes many to tell LLMs apart. The default
+        Outcomes are noisy, most often 0 or 1, so many are needed to compare LLMs. The default
         was chosen on problems of :func:`~skrouter.datasets.make_routing_problem` of 200 to 1,800
-        queries, with and without signal; it is worth tuning.
+        queries, with and without signal. Tune it on your data.
     metric : str or callable, default="cosine"
         Distance between embeddings, as for :class:`~sklearn.neighbors.KNeighborsRegressor`.
     weights : {"uniform", "distance"} or callable, default="uniform"
         Weights of the neighbours, as for :class:`~sklearn.neighbors.KNeighborsRegressor`.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off: performance given up for one US dollar per 1,000 queries. The default is
-        the paper's "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(encoder)s
+    %(own_cost_weight)s
+    %(llm_names)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    performance_model_, cost_model_ : object
-        The fitted regressors of performance and cost; `cost_model_` is None without costs.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(outcome_models)s
 
     Notes
     -----
@@ -81,8 +76,8 @@ class KNNRouter(OutcomeRouter):
         self,
         n_neighbors: int = 80,
         *,
-        metric: str = "cosine",
-        weights: str = "uniform",
+        metric: str | Callable[..., float] = "cosine",
+        weights: Literal["uniform", "distance"] | Callable[[Floats], Floats] = "uniform",
         encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         cost_weight: float = 0.02,
         llm_names: NamesLike | None = None,

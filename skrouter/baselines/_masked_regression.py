@@ -9,8 +9,8 @@ from sklearn.utils.validation import has_fit_parameter
 class ColumnRegressors:
     """Regressors for the columns of a matrix with missing values.
 
-    Columns that were observed on the same rows share one regressor: one alone where nothing is
-    missing, and no row of an LLM is lost because another LLM was not scored on it.
+    Columns that were observed on the same rows share one regressor, so that there is a single one
+    where nothing is missing. Every observed row of a column is used, whatever is missing elsewhere.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils._param_validation import Interval
 
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._outcome_router import OutcomeRouter
 from skrouter.baselines._target_scaling import StandardizedTargets
@@ -18,71 +19,63 @@ class _StandardizedMLP(StandardizedTargets, MLPRegressor):
 
     def fit(self, X, y, sample_weight=None):
         with warnings.catch_warnings():
-            # To stop before convergence is meant: it keeps the network from the noise.
+            # Training stops before convergence on purpose, before it fits the noise.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return super().fit(X, y, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True  # scikit-learn does not declare it, but it can
+        tags.target_tags.multi_output = True  # true, though scikit-learn does not declare it
         return tags
 
 
+@with_shared_parts
 class MLPRouter(OutcomeRouter):
     r"""Predict the performance and cost of each LLM with a small neural network.
 
-    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)`, like :class:`RegressionRouter`:
-    the MLP router of RouterBench [1]_, on :class:`~sklearn.neural_network.MLPRegressor` with one
-    hidden layer. One network serves all LLMs that were observed on the same queries.
+    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)` with :math:`\alpha` the
+    `cost_weight`, like :class:`RegressionRouter`: the MLP router of RouterBench [1]_, by
+    :class:`~sklearn.neural_network.MLPRegressor` with one hidden layer. LLMs that were observed
+    on the same queries share one network.
 
     Parameters
     ----------
     hidden_dim : int, default=64
-        Width of the hidden layer. Small, for there are more weights than queries anyway.
+        Width of the hidden layer. Small, as there are more weights than queries anyway.
     alpha : float, default=1.0
-        Strength of the L2 penalty (not the trade-off), shared by the rows of a batch of 64.
-        Strong and, with few epochs, chosen on problems of
+        Strength of the L2 penalty (not the trade-off), divided by the batch size of 64. A strong
+        penalty and few epochs were chosen on problems of
         :func:`~skrouter.datasets.make_routing_problem` of 200 and 800 queries: weaker penalties
-        and longer training did better where there is signal, and harm where there is none.
+        and longer training did better where there is signal, and worse where there is none.
     max_iter : int, default=20
         Number of epochs. Few, for the same reason.
     learning_rate : float, default=1e-3
         Learning rate of Adam; scikit-learn's default.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the paper's "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(encoder)s
+    %(own_cost_weight)s
+    %(llm_names)s
     random_state : int, RandomState instance or None, default=None
         Seed of the weights and of the order of queries.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    performance_model_, cost_model_ : object
-        The fitted regressors of performance and cost; `cost_model_` is None without costs.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(outcome_models)s
     n_iter_ : int
-        Number of epochs, the same as `max_iter` unless the loss stopped falling.
+        Number of epochs: `max_iter`, or fewer if the loss stopped falling.
 
     Notes
     -----
-    Where outcomes are missing (NaN), each LLM is learnt from the queries on which it was
-    observed. Scores and costs are standardised for training, so that one learning rate suits
-    both.
+    %(missing_outcomes)s
+
+    Performance and costs are standardised for training, so that one learning rate suits both.
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------

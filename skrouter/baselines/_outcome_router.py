@@ -28,7 +28,7 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
 
     def _read_training_data(self, X, y, cost, sample_weight):
         self._validate_params()  # a regressor is made of the parameters below
-        # Before the queries are encoded. Equal weights, and zeros, need nothing of a regressor.
+        # Before the queries are encoded. Any regressor serves where weights are equal or 0.
         weight = np.asarray([] if sample_weight is None else sample_weight)
         if len(np.unique(weight[weight != 0])) > 1:
             regressor = self._make_regressor(n_rows=1)
@@ -40,7 +40,7 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
         arguments = (self._make_regressor, data.embeddings)
         target, weight = data.target, data.sample_weight
         self.performance_model_ = ColumnRegressors(*arguments, target.performance, weight)
-        # Two models, so that the spread of dollars does not drown that of scores in [0, 1].
+        # Two models: in one, the range of dollars would outweigh that of performance in [0, 1].
         self.cost_model_ = None
         if self.uses_cost_:
             self.cost_model_ = ColumnRegressors(*arguments, target.cost, weight)

@@ -1,14 +1,16 @@
-"""The reference at the bottom: a choice by lot."""
+"""The lowest reference: a choice at random."""
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike, Seed
 
 
+@with_shared_parts
 class RandomRouter(BaseRouter):
-    """Choose among all LLMs by lot, each with the same probability.
+    """Choose among all LLMs at random, each with the same probability.
 
     `predict` draws; to report the expectation instead of one draw, score the probabilities:
     ``routing_score(y, router.predict_proba(X), ...)``. It does not look at the queries, so no
@@ -18,18 +20,16 @@ class RandomRouter(BaseRouter):
     ----------
     cost_weight : float, default=0.02
         The trade-off at which `score` judges: performance given up for one US dollar per 1,000
-        queries. The choice does not depend on it.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the draws in `predict`. With an int every call draws the same sequence.
+        queries. The default is the RadialRouter paper's "balance" scenario. The choice does not
+        depend on it.
+    %(llm_names)s
+    %(seed_of_draws)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Number of features, if fitted on embeddings.
+    %(classes_)s
+    %(n_features_in_)s
+    %(uses_cost_)s
 
     Examples
     --------
@@ -58,15 +58,15 @@ class RandomRouter(BaseRouter):
         self.random_state = random_state
 
     def _fit(self, data):
-        """Learn nothing: the names of the LLMs are all that is needed."""
+        """Learn nothing: the names of the LLMs, which `fit` has read, are enough."""
 
     def _shares(self, values):
-        """Equal ones: values are the draws of one prediction."""
+        """Equal shares: the values are the draws of one prediction."""
         possible = ~np.isneginf(values)
         return possible / possible.sum(axis=1, keepdims=True)
 
     def _utilities(self, embeddings, cost_weight):
-        # The largest of independent draws of one distribution is each with the same probability.
+        # Of independent draws from one distribution each is the largest with equal probability.
         rng = check_random_state(self.random_state)
         return rng.uniform(size=(len(embeddings), len(self.classes_)))
 

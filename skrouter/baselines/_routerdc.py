@@ -6,10 +6,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skrouter._training.neighbors import cluster_queries
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike, Seed
 from skrouter.baselines._cosine_base import CosineRouter
 
 
+@with_shared_parts
 class RouterDCRouter(CosineRouter):
     r"""RouterDC: query and LLM embeddings learnt by two contrastive losses.
 
@@ -27,18 +29,18 @@ class RouterDCRouter(CosineRouter):
     :math:`B` are the `n_worst` LLMs of lowest score, of those that fail with a score of at most
     0.5, :math:`h^+` is a query of the same k-means cluster, :math:`h^-` are `n_negatives` queries
     of others, and :math:`s = \cos / \tau`. The score is the utility
-    :math:`P_j - \alpha C_j`, which without costs is the performance.
+    :math:`P_j - \alpha C_j` with :math:`\alpha` the `cost_weight`, without costs the performance.
 
     Parameters
     ----------
     hidden_dim : int, default=64
-        Width of :math:`h` and :math:`k_j`, as in :class:`~skrouter.RadialRouterClassifier`. The
-        paper has the width of its encoder, 768.
+        Width of :math:`h` and :math:`k_j`, as in :class:`~skrouter.RadialRouterClassifier`. In
+        the paper it is the width of the encoder, 768.
     temperature : float, default=1.0
         The temperature :math:`\tau` of both losses, as in the paper.
     n_best : int, default=4
-        Number of best LLMs that are positives, as in the paper. Two LLMs that are both positives
-        are not told apart: where costs matter or the pool is small, fewer are better.
+        Number of best LLMs that are positives, as in the paper. The loss does not distinguish
+        positives from each other: where costs matter or the pool is small, fewer are better.
     n_worst : int, default=4
         Number of worst LLMs that may be negatives, as in the paper.
     contrastive_weight : float, default=1.0
@@ -49,70 +51,55 @@ class RouterDCRouter(CosineRouter):
         Number of k-means clusters, at most the number of queries; as in
         :class:`~skrouter.RadialRouterClassifier`.
     learning_rate : float, default=3e-3
-        Learning rate of AdamW. The paper's is for a language model that is trained along.
-    weight_decay : float, default=0.01
-        Weight decay of AdamW.
+        Learning rate of AdamW. The paper's is for a language model that is fine-tuned.
+    %(adamw_weight_decay)s
     batch_size : int or None, default=64
         Queries per step, among which positives and negatives are drawn. None takes all at once.
     max_iter : int, default=30
         Number of epochs. With the learning rate it was chosen on problems of
-        :func:`~skrouter.datasets.make_routing_problem` of 800 queries; fewer or slower steps
-        leave the embeddings near where they began.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the RadialRouter paper's "balance" scenario. It is used in training:
-        another one needs a new fit.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+        :func:`~skrouter.datasets.make_routing_problem` of 800 queries; after fewer or smaller
+        steps the embeddings are still close to their initial values.
+    %(encoder)s
+    %(trained_cost_weight)s
+    %(llm_names)s
     random_state : int, RandomState instance or None, default=None
-        Seed of clusters, weights, the order of queries, and the drawn positives and negatives.
-        The global random states are not touched.
+        Seed of clusters, weights, the order of queries and the drawn positives and negatives.
+        The global random states stay as they are.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    projection_ : ndarray of shape (n_features, hidden_dim)
-        The matrix :math:`W`, transposed, for embeddings as they come.
-    intercept_ : ndarray of shape (hidden_dim,)
-        The vector :math:`b`.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(projection_)s
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The vectors :math:`k_j`.
-    n_iter_ : int
-        Number of epochs.
-    loss_curve_ : list of float
-        Mean loss of each epoch.
+    %(n_iter_)s
+    %(loss_curve_)s
 
     Notes
     -----
-    Choices that are ours:
+    Differences from the paper, and choices that it leaves open:
 
-    - The encoder is not trained along, but followed by a linear projection of the standardised
-      embedding. Clusters are those of the embeddings as they come, without t-SNE before.
+    - The encoder is fixed, and followed by a linear projection of the standardised embedding.
+      Clusters are those of the embeddings themselves, without t-SNE before.
     - An LLM that scores no less than the positive one is not its negative, which matters only for
       scores between 0 and 0.5.
-    - Positives and negatives among queries are drawn anew for every batch, from that batch, the
-      positive never the query itself. A query without them has no second loss there.
-    - With costs, scores are utilities; the bounds 0 and 0.5 stay. A right answer that costs more
-      than half of what it is worth then counts as a failure.
-    - An LLM that was not observed on a query (NaN) is neither positive nor negative to it.
+    - Positives and negatives among queries are drawn anew for every batch, from that batch; the
+      positive is never the query itself. A query without them has no second loss there.
+    - With costs, scores are utilities; the bounds 0 and 0.5 stay. A correct answer whose cost
+      brings its utility to 0.5 or below then counts as a failure.
+    - An LLM that was not observed on a query (NaN) is neither a positive nor a negative of it.
       `sample_weight` weighs both losses and the clusters.
 
-    Nothing holds it at the best single LLM: after few steps, or where there is nothing to learn,
-    it can be far below. Training is in float64 on the CPU, as the network is small.
+    Predictions do not start from the best single LLM: after few steps, or where there is nothing
+    to learn, the router can be far below it. Training is in float64 on the CPU, as the network is
+    small.
 
     References
     ----------
-    .. [1] S. Chen et al., "RouterDC: Query-Based Router by Dual Contrastive Learning for
-       Assembling Large Language Models", NeurIPS 2024, arXiv:2409.19886.
+    %(routerdc)s
 
     Examples
     --------
@@ -145,7 +132,7 @@ class RouterDCRouter(CosineRouter):
         n_clusters: int = 8,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.01,
-        batch_size: int = 64,
+        batch_size: int | None = 64,
         max_iter: int = 30,
         encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         cost_weight: float = 0.02,

@@ -1,11 +1,13 @@
 """The support vector router."""
 
 from numbers import Real
+from typing import Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike
 from skrouter.baselines._outcome_router import OutcomeRouter
 from skrouter.baselines._target_scaling import StandardizedTargets
@@ -15,67 +17,58 @@ class _CenteredSVR(StandardizedTargets, SVR):
     """Support vector regression of standardised targets, with the mean corrected."""
 
     def fit(self, X, y, sample_weight=None):
-        # libsvm is given a seed, which regression does not use. SVR has no parameter for it, and
-        # would draw it from numpy's global state.
+        # libsvm takes a seed, which regression does not use. SVR has no parameter for it and would
+        # draw it from numpy's global random state.
         self.random_state = 0
         return super().fit(X, y, sample_weight)
 
 
+@with_shared_parts
 class SVRRouter(OutcomeRouter):
     r"""Predict the performance and cost of each LLM by support vector regression.
 
-    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)`, like :class:`RegressionRouter`:
-    the SVM router of RouterBench [1]_.
+    Chooses :math:`\arg\max_j \hat p_j(x) - \alpha \hat c_j(x)` with :math:`\alpha` the
+    `cost_weight`, like :class:`RegressionRouter`: the SVM router of RouterBench [1]_.
 
     Parameters
     ----------
     C : float, default=0.3
-        Inverse strength of regularisation. Lower than scikit-learn's 1, at which it followed the
-        noise in the outcomes: chosen on problems of
-        :func:`~skrouter.datasets.make_routing_problem` of 200 and 800 queries, with and without
-        signal, as the largest of 0.01 to 1 that was not worse than the best single LLM where
-        there is nothing to learn. It is worth tuning.
+        Inverse strength of regularisation. Lower than scikit-learn's 1, which overfitted: chosen
+        on problems of :func:`~skrouter.datasets.make_routing_problem` of 200 and 800 queries,
+        with and without signal, as the largest of 0.01 to 1 that was not worse than the best
+        single LLM where there is nothing to learn. Tune it on your data.
     epsilon : float, default=0.1
-        Errors below it cost nothing, in standard deviations of the outcome. scikit-learn's
+        Errors below it are not penalised, in standard deviations of the outcome. scikit-learn's
         default.
     kernel : {"rbf", "linear"}, default="rbf"
         Kernel, with scikit-learn's ``gamma="scale"``.
-    encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Turns text into embeddings: the name or path of a sentence-transformers model, a
-        :class:`~skrouter.SentenceEncoder`, or any scikit-learn transformer of text. Not used on
-        ready embeddings.
-    cost_weight : float, default=0.02
-        The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the paper's "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
+    %(encoder)s
+    %(own_cost_weight)s
+    %(llm_names)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
-    n_features_in_ : int
-        Length of an embedding.
-    encoder_ : transformer
-        The fitted encoder, if fitted on text.
-    performance_model_, cost_model_ : object
-        The fitted regressors of performance and cost; `cost_model_` is None without costs.
+    %(classes_)s
+    %(n_features_in_)s
+    %(encoder_)s
+    %(uses_cost_)s
+    %(outcome_models)s
 
     Notes
     -----
-    Its loss aims at the median of the outcomes, which for outcomes of 0 and 1 is 0 or 1: LLMs
-    that are right on 60 % and on 90 % of the queries would look alike. So targets are
-    standardised, and predictions are shifted to the mean of the observed outcomes of each LLM.
-    RouterBench does not say that it does so; this is our choice.
+    The loss is smallest at the median of the outcomes, which for outcomes of 0 and 1 is 0 or 1:
+    LLMs that are right on 60 % and on 90 % of the queries would get equal predictions. So targets
+    are standardised, and predictions are shifted to the mean of the observed outcomes of each LLM.
+    RouterBench does not mention such a correction.
 
-    Where outcomes are missing (NaN), each LLM is learnt from the queries on which it was
-    observed. One machine is fitted per LLM, and its time grows with the square of the number of
-    queries.
+    %(missing_outcomes)s
+
+    One support vector machine is fitted per LLM, in a time that grows with the square of the
+    number of queries.
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -99,7 +92,7 @@ class SVRRouter(OutcomeRouter):
         C: float = 0.3,
         *,
         epsilon: float = 0.1,
-        kernel: str = "rbf",
+        kernel: Literal["rbf", "linear"] = "rbf",
         encoder: str | BaseEstimator = "all-MiniLM-L6-v2",
         cost_weight: float = 0.02,
         llm_names: NamesLike | None = None,

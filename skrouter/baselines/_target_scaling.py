@@ -6,17 +6,17 @@ import numpy as np
 class StandardizedTargets:
     """Mixin before a regressor: it is fitted on standardised targets, and its mean is corrected.
 
-    Scores in [0, 1] and costs of some dollars then suit the same settings. The mean of the
+    Performance in [0, 1] and costs of some dollars then suit the same settings. The mean of the
     predictions on the training rows is shifted to that of the targets: the absolute loss of a
-    support vector machine aims at the median, which is 0 or 1 where outcomes are, so that LLMs
-    of unlike quality would look alike.
+    support vector machine is smallest at the median, which is 0 or 1 where outcomes are, so that
+    LLMs of different quality would get equal predictions.
     """
 
     def fit(self, X, y, sample_weight=None):
         """Fit on standardised targets; arguments as for the regressor."""
         center = np.average(y, axis=0, weights=sample_weight)
         scale = np.sqrt(np.average((y - center) ** 2, axis=0, weights=sample_weight))
-        # List prices do not vary. Their spread may come out above zero by rounding.
+        # List prices do not vary. Their deviation may come out above zero by rounding.
         flat = scale <= 1e-12 * np.abs(center)
         self.target_scale_ = np.where(flat, 1.0, scale)
         standardized = np.where(flat, 0.0, (y - center) / self.target_scale_)
@@ -26,5 +26,5 @@ class StandardizedTargets:
         return self
 
     def predict(self, X):
-        """Predict in the units of the targets."""
+        """Predict on the scale of the targets."""
         return self.target_scale_ * super().predict(X) + self.target_shift_

@@ -1,4 +1,4 @@
-"""RouterBench's zero router: what mixing single LLMs by lot achieves."""
+"""RouterBench's zero router: what mixing single LLMs at random achieves."""
 
 from numbers import Real
 
@@ -7,58 +7,56 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import NamesLike, Seed
 from skrouter.metrics import mix_for_budget
 
 
+@with_shared_parts
 class ZeroRouter(BaseRouter):
     r"""Meet a budget by mixing two LLMs at random, without looking at the queries.
 
-    Each LLM is a point of mean cost and mean performance. The best that can be had without
-    looking at the queries lies on the non-decreasing convex hull of these points: at a budget
-    between two neighbours on it, each query goes to one of the two by lot, in the shares whose
-    mean cost is the budget [1]_. A router that is not above this line gains nothing from what it
-    knows of the queries.
+    Each LLM is a point of mean cost and mean performance. The best achievable without looking at
+    the queries lies on the non-decreasing convex hull of these points: at a budget between two
+    neighbours on it, each query goes to one of the two at random, in the shares whose mean cost
+    is the budget [1]_. A router that is not above this line gains nothing from reading the
+    queries.
 
     Parameters
     ----------
     budget : float, default=None
         Mean cost to spend, in US dollars per 1,000 queries. At or above the cost of the best LLM,
         that LLM is always called, and the rest is not spent. None calls the LLM of best utility
-        at `cost_weight`, as :class:`BestSingleRouter` does: at a fixed trade-off, mixing gains
+        at `cost_weight`, as :class:`BestSingleRouter` does: at one trade-off, mixing gains
         nothing.
     cost_weight : float, default=0.02
         The trade-off at which `score` judges, and at which the choice is made without a budget:
-        performance given up for one US dollar per 1,000 queries. The default is the paper's
-        "balance" scenario.
-    llm_names : sequence of str, default=None
-        Names of the LLMs, for a `y` that carries none.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the draws in `predict`. With an int every call draws the same sequence.
+        performance given up for one US dollar per 1,000 queries. The default is the RadialRouter
+        paper's "balance" scenario.
+    %(llm_names)s
+    %(seed_of_draws)s
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_llms,)
-        Names of the LLMs.
+    %(classes_)s
     shares_ : ndarray of shape (n_llms,)
         Probability with which each LLM is called.
     mean_performance_, mean_cost_ : ndarray of shape (n_llms,)
         Weighted means over the training queries on which an LLM was observed, cost in US dollars
         per 1,000 queries; `mean_cost_` is None without costs.
-    n_features_in_ : int
-        Number of features, if fitted on embeddings.
+    %(n_features_in_)s
+    %(uses_cost_)s
 
     Notes
     -----
     To report the expectation instead of one draw, score the probabilities:
-    ``routing_score(y, router.predict_proba(X), ...)``. Where several LLMs have the same cost, the
-    one of best performance counts. Text is not encoded.
+    ``routing_score(y, router.predict_proba(X), ...)``. Of several LLMs of equal cost, the one of
+    best performance counts. Text is not encoded.
 
     References
     ----------
-    .. [1] Q. J. Hu et al., "RouterBench: A Benchmark for Multi-LLM Routing System", 2024,
-       arXiv:2403.12031.
+    %(routerbench)s
 
     Examples
     --------
@@ -91,7 +89,7 @@ class ZeroRouter(BaseRouter):
         self.random_state = random_state
 
     def _shares(self, values):
-        """The same for all queries; those of LLMs that may not be called go to the others."""
+        """`shares_` for all queries; shares of LLMs that may not be called go to the others."""
         shares = np.where(np.isneginf(values), 0.0, self.shares_)
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -115,8 +113,8 @@ class ZeroRouter(BaseRouter):
         )
 
     def _utilities(self, embeddings, cost_weight):
-        # The largest of log-share plus Gumbel noise is each LLM with the probability of its share,
-        # also among those of them that are allowed.
+        # With Gumbel noise on the logarithms of the shares, each LLM is the largest with the
+        # probability of its share, also among those that are allowed.
         rng = check_random_state(self.random_state)
         noise = rng.gumbel(size=(len(embeddings), len(self.classes_)))
         with np.errstate(divide="ignore"):
