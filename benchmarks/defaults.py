@@ -83,7 +83,7 @@ def train_rows(folder, encoder):
 
 
 def synthetic(seed, encoder):
-    """Train rows with outcomes by lot, and test rows with the true probability of success."""
+    """Train rows with outcomes at random, and test rows with the true probability of success."""
     problem = make_routing_problem(N_TRAIN + N_TEST, random_state=seed)
     X = encoder.fit_transform(problem.queries)
     cost = np.broadcast_to(problem.cost, problem.performance.shape)

@@ -26,7 +26,7 @@ QUICK = dict(
 
 @pytest.fixture(scope="module")
 def numbers():
-    """The sign of the first feature tells which of two LLMs is good; a third is dear."""
+    """The sign of the first feature tells which of two LLMs is good; a third is expensive."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(300)], axis=1).astype(float)
@@ -41,7 +41,7 @@ def router(numbers):
 
 def test_every_trade_off_is_served(router, numbers):
     X, performance = numbers
-    # At 0 a free choice of the dear LLM, at 0.05 the good one of the cheap two, then the cheapest.
+    # At 0 the expensive LLM, at 0.05 the good one of the cheap two, then the cheapest.
     for weight, least in ((0.0, 0.95), (0.05, 0.85), (5.0, -2.1)):
         llms = router.predict(X, cost_weight=weight)
         score = routing_score(

@@ -138,7 +138,7 @@ def test_every_public_router_is_in_the_user_guide():
 
 @pytest.fixture(scope="module")
 def numbers():
-    """The sign of the first feature tells which of two LLMs is good; a third is dear."""
+    """The sign of the first feature tells which of two LLMs is good; a third is expensive."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(300)], axis=1).astype(float)
@@ -543,7 +543,7 @@ def test_best_single_does_not_encode_text(monkeypatch):
 
 def test_zero_router_mixes_neighbours_on_the_hull():
     X = np.zeros((1000, 1))
-    # "c" lies below the line from "b" to "d"; "e" is dearer than "d" and worse.
+    # "c" lies below the line from "b" to "d"; "e" is more expensive than "d" and worse.
     mean = np.array([0.2, 0.6, 0.65, 0.8, 0.7])
     cost = np.array([1.0, 2.0, 4.0, 6.0, 20.0])
     fit = {"X": X, "y": np.tile(mean, (1000, 1)), "cost": cost}

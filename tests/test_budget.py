@@ -71,7 +71,7 @@ def test_less_is_lost_than_the_gain_of_one_step(seed, coarse):
         assert plan.cost == cost[rows, chosen].sum() / 1000 <= budget
         assert plan.performance == pytest.approx(performance[rows, chosen].sum())
         best = relaxed(performance, cost, budget)
-        # The next step is at the dual price, and dearer than what is left.
+        # The next step is at the dual price, and more expensive than what is left.
         largest_step = plan.cost_weight * (cost.max(axis=1) - cost[rows, chosen]).max()
         assert best - largest_step - 1e-9 <= plan.performance <= best + 1e-9
         # What the price is for: nobody gains by another LLM at it.
@@ -240,7 +240,7 @@ def test_steps_are_those_of_the_hull():
         np.array([[1.0, 2.0, 3.0, 5.0, 6.0], [1.0, 1.0, 2.0, 3.0, np.nan]]),
     )
     assert start.tolist() == [0, 0]
-    # 1 lies on the line from 0 to 2, and 4 is dearer and worse; of the other query nothing is left.
+    # 1 lies on the line from 0 to 2, 4 is more expensive and worse; the other query has nothing.
     assert (steps.query.tolist(), steps.llm.tolist()) == ([0, 0], [2, 3])
     np.testing.assert_allclose(steps.cost, [2.0, 2.0])
     np.testing.assert_allclose(steps.slope, [0.2, 0.05])

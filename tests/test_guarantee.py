@@ -27,7 +27,7 @@ FEW = np.append(0.0, np.logspace(-2, 0, 40))
 
 
 def make(n_queries, seed):
-    """The first feature tells how hard a query is; the better an LLM, the dearer."""
+    """The first feature tells how hard a query is; the better an LLM, the more expensive."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_queries, 3))
     chance = 1 / (1 + np.exp(X[:, :1] * 2 - np.array([0.0, 1.0, 2.5])))
@@ -214,7 +214,7 @@ def test_every_trade_off_is_tested_until_one_fails(options, data, fitted):
 
 
 def test_choices_between_two_steps_are_not_tested_again_but_ties_are():
-    # Exactly at 0.25 the two are equal, and the first, dearer one is called; above it the second.
+    # Exactly at 0.25 the two are equal, and the first is called; above it the second, cheaper one.
     X, performance, cost = np.zeros((50, 1)), np.tile([1.0, 0.5], (50, 1)), [3.0, 1.0]
     fitted = LinearRouter().fit(X, performance, cost)
     assert fitted.predict(X[:1], cost_weight=0.25) == [0]
@@ -342,10 +342,10 @@ def test_what_was_not_observed_is_taken_at_its_worst(fitted):
     router = GuaranteedRouter(FrozenEstimator(fitted), min_performance=0.5, **target)
     expected = router.fit(X, worst, cost).means_
     np.testing.assert_array_equal(router.fit(X, hidden, cost).means_, expected)
-    dear, unknown = cost.copy(), cost.copy()
-    dear[missing], unknown[missing] = 25.0, np.nan
+    expensive, unknown = cost.copy(), cost.copy()
+    expensive[missing], unknown[missing] = 25.0, np.nan
     router = GuaranteedRouter(FrozenEstimator(fitted), max_cost=4.0, max_query_cost=25.0, **target)
-    expected = router.fit(X, performance, dear).means_
+    expected = router.fit(X, performance, expensive).means_
     np.testing.assert_array_equal(router.fit(X, performance, unknown).means_, expected)
     # The reference, on the other hand, at its best.
     best = performance.copy()

@@ -13,7 +13,7 @@ COST = np.array([0.5, 1.0, 20.0])
 
 @pytest.fixture(scope="module")
 def numbers():
-    """LLM a is good on one side, b on the other, c always but dear; d is good where a is not."""
+    """LLM a is good on one side, b on the other, c always, at a price; d is good where a is not."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4))
     side = X[:, 0] > 0

@@ -21,7 +21,7 @@ COST = [0.5, 1.0, 20.0]
 
 @pytest.fixture(scope="module")
 def numbers():
-    """The sign of the first feature tells which of two LLMs is good; a third is good and dear."""
+    """The sign of the first feature tells which of two LLMs is good; a third is expensive."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(200)], axis=1).astype(float)

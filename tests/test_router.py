@@ -78,7 +78,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 @pytest.fixture(scope="module")
 def numbers():
-    """Embeddings whose first column tells which of three LLMs is good; the third is dear."""
+    """Embeddings whose first column tells which of three LLMs is good; the third is expensive."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 8))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(300)], axis=1).astype(float)

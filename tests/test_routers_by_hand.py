@@ -40,7 +40,7 @@ from skrouter.nn.losses import best_llm_loss, draw_contrasts, sample_llm_loss, s
 
 @pytest.fixture(scope="module")
 def numbers():
-    """The sign of the first feature tells which of two LLMs is good; a third is dear."""
+    """The sign of the first feature tells which of two LLMs is good; a third is expensive."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 4))
     performance = np.stack([X[:, 0] > 0, X[:, 0] <= 0, np.ones(120)], axis=1).astype(float)
@@ -239,12 +239,12 @@ def test_one_full_batch_is_weighted_as_repeated(numbers):
 
 def test_routerdc_tells_positives_apart_by_cost_only_if_they_are_few(numbers):
     X, performance, cost = numbers
-    dear = {}
+    expensive = {}
     for n_best in (1, 3):
         router = RouterDCRouter(8, n_best=n_best, learning_rate=1e-2, random_state=0)
-        dear[n_best] = (router.fit(X, performance, cost).predict(X) == 2).mean()
+        expensive[n_best] = (router.fit(X, performance, cost).predict(X) == 2).mean()
     # The third LLM is always right, with a utility of 0.6 behind the 0.98 of a cheap one.
-    assert dear[1] + 0.1 < dear[3]
+    assert expensive[1] + 0.1 < expensive[3]
 
 
 # HybridLLM
@@ -330,8 +330,8 @@ def test_threshold_is_the_trade_off(numbers):
     router.set_params(threshold=None)
     free = router.set_params(cost_weight=0).fit(X, performance, cost)
     assert free.score(X, performance, cost) == pytest.approx(1.0)
-    dear = router.set_params(cost_weight=9).fit(X, performance, cost)
-    assert set(dear.predict(X)) == {1}
+    expensive = router.set_params(cost_weight=9).fit(X, performance, cost)
+    assert set(expensive.predict(X)) == {1}
 
 
 def test_queries_with_one_of_the_two_unobserved_are_left_out(numbers):

@@ -363,8 +363,8 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
         """Queries to train on, and to calibrate on."""
         if len(rows) < 2:
             raise ValueError(
-                f"X has n_samples={len(rows)} of positive weight; at least 2 queries are needed, one "
-                "to train the router and one to calibrate, and many to be of use. Or pass a "
+                f"X has n_samples={len(rows)} of positive weight; at least 2 queries are needed, "
+                "one to train the router and one to calibrate, and many to be of use. Or pass a "
                 "fitted router in a FrozenEstimator."
             )
         n_calibration = int(np.ceil(self.calibration_fraction * len(rows)))
