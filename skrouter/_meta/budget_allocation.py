@@ -49,12 +49,12 @@ def spend_budget(
 ) -> SpendingPlan:
     r"""Choose the LLM of each query of a batch so that the batch stays within a budget.
 
-    Maximises the predicted total performance subject to a predicted total cost of at most
-    `budget`. This is a multiple-choice knapsack, whose linear relaxation is solved exactly [1]_:
-    every query starts at its cheapest LLM and has steps to more expensive ones along the upper
-    convex hull of its LLMs; the steps of all queries are taken in the order of performance per
-    dollar, until the next one does not fit. What is lost against the best possible plan is less than the gain of
-    that one step, on one query out of all.
+    Maximises the predicted total performance subject to a predicted total cost of at most `budget`.
+    This is a multiple-choice knapsack, whose linear relaxation is solved exactly [1]_: every query
+    starts at its cheapest LLM and has steps to more expensive ones along the upper convex hull of
+    its LLMs; the steps of all queries are taken in the order of performance per dollar, until the
+    next one does not fit. What is lost against the best possible plan is less than the gain of that
+    one step, on one query out of all.
 
     Parameters
     ----------

@@ -104,8 +104,8 @@ def make_routing_problem(
     made for skilled on easy and middling queries, with ceiling 0.99. So within a topic the best
     choice depends on the difficulty of the query: at a trade-off above 0 a cheap LLM suffices for
     an easy query and only an expensive one solves a hard one; at a trade-off of 0 specialists are
-    best on the easier queries of their topic, the largest generalist on the hard ones. Routing per query
-    therefore beats the best LLM per topic.
+    best on the easier queries of their topic, the largest generalist on the hard ones. Routing per
+    query therefore beats the best LLM per topic.
 
     The problem is synthetic. Its figures say that a router works, not how well it will work on
     real data.
