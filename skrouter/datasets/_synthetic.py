@@ -90,7 +90,7 @@ def make_routing_problem(
     r"""Make a synthetic routing problem with readable queries and a pool of made-up LLMs.
 
     Each query has a topic and a difficulty :math:`d \in [0, 1]`, and its wording shows both: the
-    topic by its vocabulary, the difficulty by what is asked for, from "in one simple step" to
+    topic by its vocabulary, the difficulty by the kind of request, from "in one simple step" to
     "prove rigorously". LLM :math:`j` of skill :math:`s_{jt}` on topic :math:`t` succeeds with
     probability
 
@@ -101,7 +101,7 @@ def make_routing_problem(
 
     Half of the pool (rounded up) are generalists, from small and cheap to large and expensive, with
     ceiling :math:`c_{jt} = 0.9`. The others are specialists: cheap, and on the one topic they are
-    made for skilled on easy and middling queries, with ceiling 0.99. So within a topic the best
+    made for skilled on easy and medium queries, with ceiling 0.99. So within a topic the best
     choice depends on the difficulty of the query: at a trade-off above 0 a cheap LLM suffices for
     an easy query and only an expensive one solves a hard one; at a trade-off of 0 specialists are
     best on the easier queries of their topic, the largest generalist on the hard ones. Routing per
@@ -234,7 +234,7 @@ def make_routing_problem(
         DESCR=(
             "Synthetic routing problem made by skrouter.datasets.make_routing_problem: "
             f"{n_queries} queries on {n_topics} topics ({', '.join(topics)}), {n_llms} made-up "
-            f"LLMs, signal={signal}, skill_spread={skill_spread}. No real LLM was asked. "
+            f"LLMs, signal={signal}, skill_spread={skill_spread}. No real LLM was called. "
             "Performance is in [0, 1]; cost is in US dollars per 1,000 queries."
         ),
         **matrices,

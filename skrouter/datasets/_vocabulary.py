@@ -1,6 +1,7 @@
 """The words from which the queries of the synthetic routing problem are made."""
 
-# Topics: what a query is about. Each subject meets each setting, so both stay free of difficulty.
+# Topics: what a query is about. Each subject is combined with each setting, so that neither says
+# anything about the difficulty.
 TOPICS = {
     "math": (
         "the sum of two fractions, a quadratic equation, the area of a triangle, a geometric "
@@ -72,7 +73,7 @@ TOPICS = {
     ),
 }
 
-# Difficulty: how it is asked. Five levels, from one easy step to a rigorous proof. Sentences of a
+# Difficulty: how the query is phrased. Five levels, from one easy step to a rigorous proof. Sentences of a
 # level share cue words and the closing repeats the cue, as two samples of one style would.
 FRAMES = (
     (

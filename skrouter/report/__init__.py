@@ -1,4 +1,4 @@
-"""An honest report of a fitted router: whether it pays, against what, and how sure that is.
+"""A report on a fitted router: whether it pays, against what, and with what confidence.
 
 May import every other room.
 """

@@ -1,10 +1,12 @@
 """How much of what routing can use shows in the embeddings at all."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold
 
+from skrouter._utils.types import Floats
 from skrouter.baselines import KNNRouter, LinearRouter
 from skrouter.baselines._masked_regression import ColumnRegressors
 
@@ -24,8 +26,8 @@ class Signal(NamedTuple):
     knn: float
 
 
-def interaction(performance):
-    """Performance less its mean over LLMs and its mean over queries.
+def interaction(performance: Floats) -> Floats:
+    """Performance minus its mean over LLMs and its mean over queries.
 
     A query that is easy for all LLMs, and an LLM that is good at all queries, say nothing about
     which LLM to call for which query; what is left does.
@@ -37,20 +39,20 @@ def interaction(performance):
 
     Returns
     -------
-    rest : ndarray of shape (n_queries, n_llms)
+    residual : ndarray of shape (n_queries, n_llms)
         The residuals of the additive model by least squares.
     """
-    rest = performance
+    residual = performance
     for _ in range(1000):  # nothing missing: once is exact. Else it converges geometrically.
-        before = rest
-        rest = rest - np.nanmean(rest, axis=1, keepdims=True)
-        rest = rest - np.nanmean(rest, axis=0)
-        if np.nanmax(np.abs(rest - before)) < 1e-9:
+        before = residual
+        residual = residual - np.nanmean(residual, axis=1, keepdims=True)
+        residual = residual - np.nanmean(residual, axis=0)
+        if np.nanmax(np.abs(residual - before)) < 1e-9:
             break
-    return rest
+    return residual
 
 
-def per_query_signal(embeddings, performance, cv, random_state):
+def per_query_signal(embeddings: Floats, performance: Floats, cv: int, random_state: int) -> Signal:
     """Cross-validate how well the interaction is predicted from the embeddings.
 
     Parameters
@@ -66,19 +68,19 @@ def per_query_signal(embeddings, performance, cv, random_state):
     signal : Signal
     """
     performance = performance[:, ~np.isnan(performance).all(axis=0)]
-    rest = interaction(performance)
-    folds = list(KFold(cv, shuffle=True, random_state=random_state).split(rest))
+    observed = interaction(performance)
+    folds = list(KFold(cv, shuffle=True, random_state=random_state).split(observed))
 
-    def explained(make_regressor):
-        predicted = np.empty(rest.shape)
+    def explained(make_regressor: Callable[[Any], Any]) -> float:
+        predicted = np.empty(observed.shape)
         for train, test in folds:
             weight = np.ones(len(train))
-            model = ColumnRegressors(make_regressor, embeddings[train], rest[train], weight)
+            model = ColumnRegressors(make_regressor, embeddings[train], observed[train], weight)
             predicted[test] = model.predict(embeddings[test])
-        known = ~np.isnan(rest) & ~np.isnan(predicted)
-        total = np.square(rest[known]).sum()
+        known = ~np.isnan(observed) & ~np.isnan(predicted)
+        total = np.square(observed[known]).sum()
         if total <= 1e-12 * known.sum():
             return float("nan")
-        return float(1 - np.square(rest[known] - predicted[known]).sum() / total)
+        return float(1 - np.square(observed[known] - predicted[known]).sum() / total)
 
     return Signal(explained(LinearRouter()._make_regressor), explained(KNNRouter()._make_regressor))

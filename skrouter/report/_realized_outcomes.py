@@ -1,10 +1,13 @@
 """What choices of LLMs realized on each query."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.types import Floats
 from skrouter.metrics._bootstrap import PairedDifference, paired_bootstrap
 from skrouter.metrics._score import RoutingScore, call_shares
 
@@ -12,32 +15,36 @@ from skrouter.metrics._score import RoutingScore, call_shares
 class RealizedOutcomes(NamedTuple):
     """Outcomes of the called LLMs, arrays of shape (n_queries,); NaN where not observed."""
 
-    performance: np.ndarray
-    cost: np.ndarray
-    utility: np.ndarray
+    performance: Floats
+    cost: Floats
+    utility: Floats
 
-    def charged(self, router_cost, cost_weight):
-        """The same with the cost of the router itself."""
+    def with_cost(self, extra_cost: float, cost_weight: float) -> Self:
+        """The same with an extra cost on each query, in US dollars per 1,000 queries."""
         return self._replace(
-            cost=self.cost + router_cost, utility=self.utility - cost_weight * router_cost
+            cost=self.cost + extra_cost, utility=self.utility - cost_weight * extra_cost
         )
 
-    def score(self):
+    def score(self) -> RoutingScore:
         """Means over the queries whose utility is known, as :func:`routing_score` has them."""
         known = ~np.isnan(self.utility)
         return RoutingScore(
-            *(mean_known(values[known]) for values in (self.performance, self.cost, self.utility)),
+            mean_known(self.performance[known]),
+            mean_known(self.cost[known]),
+            mean_known(self.utility[known]),
             int(known.sum()),
         )
 
 
-def realize_outcomes(target, llms, cost_weight):
+def realize_outcomes(
+    target: RoutingTarget, llms: ArrayLike, cost_weight: float
+) -> RealizedOutcomes:
     """What `llms`, names or probabilities, realized on a checked target."""
     utility = routing_utility(target.performance, target.cost, cost_weight)
     weight = call_shares(llms, target) * ~np.isnan(utility)
     cost = np.full_like(utility, np.nan) if target.cost is None else target.cost
 
-    def mean(values):
+    def mean(values: Floats) -> Floats:
         known = weight * ~np.isnan(values)
         total = known.sum(axis=1)
         mean = (known * np.nan_to_num(values)).sum(axis=1)
@@ -46,20 +53,22 @@ def realize_outcomes(target, llms, cost_weight):
     return RealizedOutcomes(mean(target.performance), mean(cost), mean(utility))
 
 
-def mean_known(values):
+def mean_known(values: Floats) -> float:
     """Mean over what is not NaN; NaN if nothing is."""
     known = ~np.isnan(values)
     return float(values[known].mean()) if known.any() else float("nan")
 
 
-def compare(first, second, most=0.0, **settings):
+def compare(
+    first: Floats, second: Floats, largest_loss: float = 0.0, **settings: Any
+) -> PairedDifference:
     """A paired interval; NaN where fewer than two queries have both outcomes.
 
     Parameters
     ----------
     first, second : ndarray of shape (n_queries,)
         Utility realized; NaN where not observed.
-    most : float, default=0.0
+    largest_loss : float, default=0.0
         What the first may lose on one query, where that is more than the range of both utilities.
     **settings
         Of :func:`~skrouter.metrics.paired_bootstrap`.
@@ -71,5 +80,5 @@ def compare(first, second, most=0.0, **settings):
     common = ~np.isnan(first - second)
     if common.sum() < 2:
         return PairedDifference(np.nan, np.nan, np.nan, int(common.sum()))
-    bound = max(float(np.ptp(np.concatenate([first[common], second[common]]))), most)
+    bound = max(float(np.ptp(np.concatenate([first[common], second[common]]))), largest_loss)
     return paired_bootstrap(first, second, max_difference=bound or None, **settings)

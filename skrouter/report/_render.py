@@ -2,8 +2,12 @@
 
 from html import escape
 from textwrap import fill
+from typing import TYPE_CHECKING
 
-from skrouter.report._tables import cell, tables
+from skrouter.report._tables import Table, cell, tables
+
+if TYPE_CHECKING:
+    from skrouter.report._result import RoutingReport
 
 _WIDTH = 88
 _STYLE = """
@@ -25,18 +29,18 @@ _STYLE = """
 """.strip()
 
 
-def as_text(report):
+def as_text(report: "RoutingReport") -> str:
     """Aligned plain text, with lines that fit a terminal but for wide tables."""
     title = f"Routing report: {report.router_name}"
     parts = [f"{title}\n{'=' * len(title)}", _wrap(report.verdict), _wrap(_setting(report))]
     for table in tables(report):
-        words = _words(report, table.key)
-        if not table.rows and not words:
+        captions = _captions(report, table.key)
+        if not table.rows and not captions:
             continue
         part = [f"{table.title}\n{'-' * len(table.title)}"]
         if table.rows:
             part.append(_align(table))
-        parts.append("\n".join([*part, *(_wrap(line) for line in words)]))
+        parts.append("\n".join([*part, *(_wrap(line) for line in captions)]))
     head = "Signal"
     parts.append(f"{head}\n{'-' * len(head)}\n{_wrap(_signal(report))}")
     head = "Notes"
@@ -45,7 +49,7 @@ def as_text(report):
     return "\n\n".join(parts)
 
 
-def as_html(report):
+def as_html(report: "RoutingReport") -> str:
     """One ``div``; every text is escaped, as names of LLMs come from outside."""
     kind = "verdict yes" if report.routing_pays else "verdict"
     parts = [
@@ -56,19 +60,19 @@ def as_html(report):
         f"<p>{escape(_setting(report))}</p>",
     ]
     for table in tables(report):
-        words = _words(report, table.key)
-        if not table.rows and not words:
+        captions = _captions(report, table.key)
+        if not table.rows and not captions:
             continue
         parts.append(f"<h3>{escape(table.title)}</h3>")
         if table.rows:
             parts.append(_html_table(table))
-        parts += [f"<p>{escape(line)}</p>" for line in words]
+        parts += [f"<p>{escape(line)}</p>" for line in captions]
     parts += ["<h3>Signal</h3>", f"<p>{escape(_signal(report))}</p>", "<h3>Notes</h3>", "<ul>"]
     parts += [f"<li>{escape(note)}</li>" for note in report.notes]
     return "\n".join([*parts, "</ul>", "</div>"])
 
 
-def _html_table(table):
+def _html_table(table: Table) -> str:
     heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in table.columns)
     lines = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
     for first, *rest in _written(table):
@@ -77,14 +81,14 @@ def _html_table(table):
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
-def _written(table):
+def _written(table: Table) -> list[list[str]]:
     return [
         [cell(value, column.form) for value, column in zip(row, table.columns, strict=True)]
         for row in table.rows
     ]
 
 
-def _align(table):
+def _align(table: Table) -> str:
     """Columns under their names: the first to the left, numbers to the right.
 
     Names are broken into words, one per line, where they are wider than what stands below.
@@ -108,11 +112,11 @@ def _align(table):
     )
 
 
-def _wrap(text):
+def _wrap(text: str) -> str:
     return fill(text, _WIDTH)
 
 
-def _setting(report):
+def _setting(report: "RoutingReport") -> str:
     return (
         f"{report.n_queries} held-out queries, {len(report.llms)} LLMs, of which "
         f"{report.best_single_llm} is the best single one. "
@@ -122,7 +126,7 @@ def _setting(report):
     )
 
 
-def _words(report, key):
+def _captions(report: "RoutingReport", key: str) -> list[str]:
     """What stands below a table."""
     if key == "scores":
         return [
@@ -152,7 +156,7 @@ def _words(report, key):
     return []
 
 
-def _signal(report):
+def _signal(report: "RoutingReport") -> str:
     ridge, knn = (cell(value, "{:+.1%}") for value in report.signal)
     return (
         f"{ridge} (ridge) and {knn} (kNN) of what differs between the LLMs from query to query "

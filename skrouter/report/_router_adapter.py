@@ -1,17 +1,27 @@
-"""What a report asks a router: its choices at a trade-off, its trade-off, its embeddings."""
+"""What a report needs of a router: its choices at a trade-off, its trade-off, its embeddings."""
 
+from collections.abc import Sequence
 from inspect import signature
 from time import perf_counter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, check_array
 
 from skrouter._encoders.chat_formatter import takes_chats
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._inputs.queries import check_queries, is_text, query_texts
+from skrouter._utils.estimators import (
+    Classifier,
+    innermost_estimator,
+    innermost_input,
+    own_cost_weight,
+)
+from skrouter._utils.types import Floats, QueriesLike
 
 
 class RouterAdapter:
@@ -20,79 +30,86 @@ class RouterAdapter:
     Parameters
     ----------
     router : classifier
-        With `classes_` and `predict`. Of a search the best estimator is asked, of a pipeline the
-        last step is the core, which says what can be asked beside `predict`.
+        With `classes_` and `predict`.
 
     Attributes
     ----------
     core : classifier
+        What stands inside searches, pipelines and frozen estimators; it says what else than
+        `predict` there is.
     inner : classifier
-        What a core such as :class:`~skrouter.FallbackRouter` has fitted, its `router_`; else the
-        core itself. It knows costs, trade-offs and embeddings, the core how to be asked.
+        The router that a core such as :class:`~skrouter.FallbackRouter` has fitted, its
+        `router_`; else the core itself. It has the costs, trade-offs and embeddings.
+    classes : ndarray of shape (n_llms,)
+        The pool.
+    name : str
+        Class of the core.
     own_cost_weight : float or None
-        Where the core chooses if it is told no trade-off. None for a classifier that has none.
+        Where the core chooses by default. None for a classifier that has no trade-off.
     uses_cost : bool or None
         Whether it was fitted with costs. None for a classifier that does not say.
     """
 
-    def __init__(self, router):
-        self.router = getattr(router, "best_estimator_", router)
-        self.core = self.router
-        while getattr(self.core, "steps", None):
-            self.core = self.core.steps[-1][1]
-        if not hasattr(self.router, "predict"):
+    def __init__(self, router: Classifier) -> None:
+        self.router = router
+        self.core: Any = innermost_estimator(router)
+        if not hasattr(router, "predict"):
             raise TypeError(
                 f"router must be a fitted classifier with classes_ and predict, got {router!r}."
             )
-        if not hasattr(self.router, "classes_"):
+        if not hasattr(router, "classes_"):
             raise NotFittedError(
                 f"This {type(self.core).__name__} has no classes_; fit it on training queries "
                 "before it is reported on."
             )
-        self.classes = np.asarray(self.router.classes_)
-        self.inner = self.core
+        self.classes = np.asarray(router.classes_)
+        self.inner: Any = self.core
         while hasattr(self.inner, "router_"):
             self.inner = self.inner.router_
-        own = getattr(self.inner, "cost_weight", None)
-        # A core that holds its router at a trade-off does not ask it for its own.
-        self.own_cost_weight = getattr(self.core, "cost_weight_", own)
-        self.uses_cost = getattr(self.inner, "uses_cost_", None)
+        # A core that holds its router at a trade-off has one of its own.
+        self.own_cost_weight = own_cost_weight(self.core)
+        self.uses_cost: bool | None = getattr(self.inner, "uses_cost_", None)
         self.name = type(self.core).__name__
 
-    def any_trade_off(self):
-        """Whether it can be asked at another trade-off than its own."""
-        told = "cost_weight" in signature(self.core.predict).parameters
-        return told and bool(self.uses_cost) and getattr(self.inner, "_any_trade_off", False)
+    @property
+    def serves_any_trade_off(self) -> bool:
+        """Whether it can choose at another trade-off than its own."""
+        takes_it = "cost_weight" in signature(self.core.predict).parameters
+        return takes_it and bool(self.uses_cost) and getattr(self.inner, "_any_trade_off", False)
 
-    def choose(self, X, cost_weight, tasks):
-        """Choices at the trade-off where it can be asked for, and the seconds they took."""
-        asked = {}
-        if self.any_trade_off() and cost_weight != self.own_cost_weight:
-            asked["cost_weight"] = cost_weight
-        given = dict(asked)
-        if "tasks" in signature(self.core.predict).parameters:  # a table of tasks must be told
-            given["tasks"] = tasks
-            asked["tasks"] = None if tasks is None else tasks[:1]
+    def choose(
+        self, X: QueriesLike, cost_weight: float, tasks: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], float]:
+        """Choices, at `cost_weight` where the router serves it, and the seconds they took."""
+        options: dict[str, Any] = {}
+        if self.serves_any_trade_off and cost_weight != self.own_cost_weight:
+            options["cost_weight"] = cost_weight
+        first = dict(options)
+        if "tasks" in signature(self.core.predict).parameters:  # as of a table of tasks
+            options["tasks"] = tasks
+            first["tasks"] = None if tasks is None else tasks[:1]
         # The first prediction may load weights, which no later one does.
-        self.router.predict(_safe_indexing(X, [0]), **asked)
+        self._predict(_safe_indexing(X, [0]), first)
         start = perf_counter()
-        chosen = self.router.predict(X, **given)
+        chosen = self._predict(X, options)
         return np.asarray(chosen), perf_counter() - start
 
-    def seen_by_core(self, X):
-        """What the last step of a pipeline is given for `X`."""
-        router = self.router
-        while getattr(router, "steps", None):
-            X = router[:-1].transform(X) if len(router.steps) > 1 else X
-            router = router.steps[-1][1]
-        return X
+    def _predict(self, X: QueriesLike, options: dict[str, Any]) -> NDArray[Any]:
+        # Searches hand no options on.
+        return self.core.predict(self.seen_by_core(X), **options)
 
-    def embed(self, X_fit, X, encoder):
+    def seen_by_core(self, X: QueriesLike) -> Any:
+        """What the core is given for `X`."""
+        return innermost_input(self.router, X)
+
+    def embed(
+        self, X_fit: QueriesLike, X: QueriesLike, encoder: str | BaseEstimator
+    ) -> tuple[Floats, Floats]:
         """Embeddings of both, as the router has them where it has any.
 
         `encoder` is for text of which the router has none. It is fitted on `X_fit`.
         """
-        parts = [X] if X_fit is X else [X_fit, X]
+        parts: Sequence[Any] = [X] if X_fit is X else [X_fit, X]
         seen = [self.seen_by_core(part) for part in parts]
         if getattr(self.inner, "_looks_at_queries", False):
             embeddings = [self.inner._read_queries(part) for part in seen]
@@ -107,6 +124,7 @@ class RouterAdapter:
             embeddings = [check_array(part.toarray() if issparse(part) else part) for part in seen]
         return embeddings[0], embeddings[-1]
 
-    def caches_embeddings(self):
+    @property
+    def caches_embeddings(self) -> bool:
         """Whether the encoder keeps embeddings, so that times can look better than they are."""
         return getattr(getattr(self.inner, "encoder_", None), "cache", None) is not None

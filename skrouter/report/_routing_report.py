@@ -1,45 +1,33 @@
-"""Make a report: ask the router, fit the references, compare."""
+"""Make a report: let the router choose, fit the references, compare."""
 
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils._param_validation import HasMethods, Interval
 
-from skrouter._inputs.queries import check_queries, is_text
-from skrouter._targets.routing_target import check_routing_target
-from skrouter._targets.utility import routing_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, LabelsLike, QueriesLike, Seed, TargetLike
-from skrouter.report._checks import observed_rows, read_tasks, read_trade_off, read_training
+from skrouter.report._comparison import compare_with_references
+from skrouter.report._data import check_report_data
 from skrouter.report._notes import write_notes
 from skrouter.report._predictability import per_query_signal
-from skrouter.report._realized_outcomes import compare, realize_outcomes
-from skrouter.report._references import (
-    KNN,
-    PER_TASK,
-    SINGLE,
-    best_single,
-    crossfitted_choices,
-    random_and_oracle,
-    trained_choices,
-)
+from skrouter.report._references import learnt_choices
 from skrouter.report._result import RoutingReport
 from skrouter.report._router_adapter import RouterAdapter
 from skrouter.report._sections import (
-    better_in_hindsight_than,
     calibrate,
     compare_costs,
-    n_shared_rows,
-    realised_shares,
-    realized_by_router,
+    n_shared_queries,
+    shares_of_oracle_gain,
     uses_of_llms,
 )
-from skrouter.report._tables import ROUTER
-from skrouter.report._verdict import worst_loss, write_verdict
+from skrouter.report._verdict import write_verdict
 
 
+@with_shared_parts
 @validate_params(
     {
         "cost_weight": [Interval(Real, 0, None, closed="left"), None],
@@ -49,8 +37,7 @@ from skrouter.report._verdict import worst_loss, write_verdict
         "n_resamples": [Interval(Integral, 2, None, closed="left")],
         "encoder": [str, HasMethods(["fit", "transform"])],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def routing_report(
     router: BaseEstimator,
@@ -73,10 +60,10 @@ def routing_report(
 ) -> RoutingReport:
     """Report whether a fitted router pays, on queries that it has not seen.
 
-    It holds the router against what you would do without it (the best single LLM, the best LLM
-    per task), against a plain nearest-neighbour router and the oracle, with paired intervals;
-    says what is saved, what is called, whether predictions are reliable, and how much there is
-    to route by at all; and gives a verdict in plain words.
+    It compares the router with what you would do without it (the best single LLM, the best LLM
+    per task), with a plain nearest-neighbour router and the oracle, by paired intervals; says what
+    is saved, what is called, whether predictions are reliable, and how much can be predicted at
+    all; and gives a verdict in plain words.
 
     Parameters
     ----------
@@ -90,8 +77,7 @@ def routing_report(
         Their true performance, in any form that a router's `fit` accepts. NaN where not observed.
         Columns of an array are in the order of the router's `classes_`, those of a data frame are
         matched by name.
-    cost : array-like of shape (n_queries, n_llms) or (n_llms,), default=None
-        US dollars per 1,000 queries.
+    %(cost)s
     X_train, y_train, cost_train : default=None
         The rows that the router was fitted on, to fit the references on the same. Without them
         the best single LLM is chosen in hindsight, on the held-out rows themselves, which favours
@@ -104,7 +90,7 @@ def routing_report(
         The same of the training rows. Needed if both `tasks` and `X_train` are given.
     cost_weight : float, default=None
         The trade-off at which all are judged: performance given up for one US dollar per 1,000
-        queries. None is the router's own. A router that serves any trade-off is asked at this
+        queries. None is the router's own. A router that serves any trade-off chooses at this
         one; another is judged at it all the same, and a note says so.
     confidence_level : float, default=0.95
         Coverage of the intervals. The verdict is one test at the lower end of one of them.
@@ -168,111 +154,61 @@ def routing_report(
     >>> round(report.scores["router"].performance, 2)
     0.94
     """
-    asked = RouterAdapter(router)
-    rng = check_random_state(random_state)
-    seed = rng.randint(np.iinfo(np.int32).max)
-    target = check_routing_target(y, cost, known_llms=asked.classes)
-    check_consistent_length(X, target.performance)
-    cost_weight = read_trade_off(asked, target, cost_weight)
-    if router_cost and target.cost is None:
-        raise ValueError(f"router_cost={router_cost!r} was given, but no cost; pass cost=.")
-    train = read_training(asked, X_train, y_train, cost_train, cost_weight)
-    tasks, tasks_train = read_tasks(tasks, tasks_train, X, X_train, train)
-    X, target, tasks, n_dropped = observed_rows(X, target, tasks, cost_weight)
-    utility = routing_utility(target.performance, target.cost, cost_weight)
-    n_queries = len(utility)
-    if n_queries < 2:
-        raise ValueError(
-            f"y has {n_queries} queries with an observed outcome; a report needs many."
-        )
-
-    chosen, seconds = asked.choose(X, cost_weight, tasks)
-    both = asked.embed(X if train is None else X_train, X, encoder)
-    embeddings_train, embeddings = both
-    n_shared = 0
-    if train is None:
-        folds = {"cv": min(cv, n_queries), "random_state": seed}
-        choices = crossfitted_choices(
-            embeddings, target, cost_weight=cost_weight, tasks=tasks, **folds
-        )
-    else:
-        rows = (check_queries(X_train), check_queries(X)) if is_text(X) else both
-        n_shared = n_shared_rows(*rows)
-        choices = trained_choices(
-            embeddings_train,
-            train,
-            embeddings,
-            cost_weight=cost_weight,
-            tasks=tasks,
-            tasks_train=tasks_train,
-        )
-    known = target if train is None else train
-    single = best_single(known, cost_weight)
-    constants = {"performance": best_single(known, 0.0), "utility": single}
-
-    def always(llm):
-        return realize_outcomes(target, np.full(n_queries, llm), cost_weight)
-
-    own = realized_by_router(asked, X, target, chosen, cost_weight)
-    realized = {ROUTER: own.charged(router_cost, cost_weight), SINGLE: always(single)}
-    for name in (PER_TASK, KNN):
-        if name in choices:
-            realized[name] = realize_outcomes(target, choices[name], cost_weight)
-    realized[KNN] = realized[KNN].charged(router_cost, cost_weight)
-    for name, llms in random_and_oracle(target, cost_weight).items():
-        realized[name] = realize_outcomes(target, llms, cost_weight)
-
-    settings = {
+    adapter = RouterAdapter(router)
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    data = check_report_data(
+        adapter,
+        X,
+        y,
+        cost,
+        X_train=X_train,
+        y_train=y_train,
+        cost_train=cost_train,
+        tasks=tasks,
+        tasks_train=tasks_train,
+        cost_weight=cost_weight,
+        router_cost=router_cost,
+    )
+    n_folds = min(cv, data.n_queries)
+    intervals = {
         "confidence_level": confidence_level,
         "n_resamples": n_resamples,
         "random_state": seed,
     }
-    ours = realized[ROUTER]
-    called = [llm for llm in asked.classes.tolist() if (chosen == llm).any()]
-
-    def compare_with(theirs):
-        most = worst_loss(utility, theirs, np.isin(asked.classes, called), own.utility)
-        return compare(ours.utility, theirs, most + cost_weight * router_cost, **settings)
-
-    differences = {
-        name: compare_with(part.utility) for name, part in realized.items() if name != ROUTER
-    }
-    if differences[SINGLE].n_queries < 2:
-        raise ValueError(
-            f"y holds {differences[SINGLE].n_queries} queries on which both the LLM that the "
-            f"router calls and {single}, the best single LLM, were observed; at least 2 are needed."
-        )
+    chosen, seconds = adapter.choose(data.X, data.cost_weight, data.tasks)
+    embeddings_train, embeddings = adapter.embed(
+        data.X if data.train is None else data.X_train, data.X, encoder
+    )
+    choices = learnt_choices(data, embeddings_train, embeddings, n_folds=n_folds, random_state=seed)
+    comparison = compare_with_references(adapter, data, chosen, choices, router_cost, intervals)
     pays, verdict = write_verdict(
-        single=single,
-        called=called,
-        differences=differences,
-        better_in_hindsight=better_in_hindsight_than(target, ours, always, cost_weight),
+        single=comparison.single,
+        called=comparison.called,
+        differences=comparison.differences,
+        better_in_hindsight=comparison.better_in_hindsight,
     )
     return RoutingReport(
         verdict=verdict,
-        routing_pays=bool(pays),
-        router_name=asked.name,
-        n_queries=n_queries,
-        cost_weight=float(cost_weight),
+        routing_pays=pays,
+        router_name=adapter.name,
+        n_queries=data.n_queries,
+        cost_weight=float(data.cost_weight),
         confidence_level=confidence_level,
-        best_single_llm=single,
-        scores={name: part.score() for name, part in realized.items()},
-        differences=differences,
-        realised=realised_shares(realized),
-        savings=compare_costs(target, ours, constants, always, settings),
-        llms=uses_of_llms(target, own, chosen),
-        calibration=calibrate(asked, X, target, train),
-        signal=per_query_signal(embeddings, target.performance, min(cv, n_queries), seed),
+        best_single_llm=comparison.single,
+        scores={name: outcomes.score() for name, outcomes in comparison.realized.items()},
+        differences=comparison.differences,
+        realised=shares_of_oracle_gain(comparison.realized),
+        savings=compare_costs(comparison, intervals),
+        llms=uses_of_llms(comparison),
+        calibration=calibrate(adapter, data),
+        signal=per_query_signal(embeddings, data.target.performance, n_folds, seed),
         router_cost=float(router_cost),
-        ms_per_query=1000 * seconds / n_queries,
+        ms_per_query=1000 * seconds / data.n_queries,
         notes=write_notes(
-            asked,
-            cost_weight=cost_weight,
+            adapter,
+            data,
             router_cost=router_cost,
-            n_train=None if train is None else len(train.performance),
-            n_shared=n_shared,
-            n_folds=min(cv, n_queries),
-            n_dropped=n_dropped,
-            with_tasks=tasks is not None,
+            n_shared=n_shared_queries(data, embeddings_train, embeddings),
+            n_folds=n_folds,
         ),
     )

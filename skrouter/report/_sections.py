@@ -1,72 +1,60 @@
 """The parts of a report beside scores and intervals: money, calls, predictions."""
 
+from typing import Any
+
 import numpy as np
 
-from skrouter._inputs.queries import query_texts
-from skrouter._targets.utility import routing_utility
+from skrouter._inputs.queries import check_queries, is_text, query_texts
 from skrouter._utils.stats import observed_mean
+from skrouter._utils.types import Floats, LLMName
 from skrouter.metrics._reliability import mean_squared_difference, reliability_bins
-from skrouter.report._realized_outcomes import (
-    RealizedOutcomes,
-    compare,
-    mean_known,
-    realize_outcomes,
-)
-from skrouter.report._references import KNN, ORACLE, PER_TASK, SINGLE, best_single
+from skrouter.report._comparison import Comparison
+from skrouter.report._data import ReportData
+from skrouter.report._realized_outcomes import RealizedOutcomes, compare, mean_known
+from skrouter.report._references import KNN, ORACLE, PER_TASK, ROUTER, SINGLE, best_single
 from skrouter.report._result import Calibration, LLMUse, Savings
-from skrouter.report._tables import ROUTER
+from skrouter.report._router_adapter import RouterAdapter
 
 
-def realized_by_router(asked, X, target, chosen, cost_weight):
-    """What the router realized; a cascade pays for every call, not only for the last."""
-    if not hasattr(asked.core, "cascade_outcomes"):
-        return realize_outcomes(target, chosen, cost_weight)
-    outcomes = asked.core.cascade_outcomes(
-        asked.seen_by_core(X), target.performance, cost=target.cost
-    )
-    utility = routing_utility(outcomes.performance, outcomes.cost, cost_weight)
-    cost = np.full(len(utility), np.nan) if outcomes.cost is None else outcomes.cost
-    return RealizedOutcomes(outcomes.performance, cost, utility)
-
-
-def better_in_hindsight_than(target, ours, always, cost_weight):
-    """The LLM that was best on these very rows, if always calling it scores above the router."""
-    llm = best_single(target, cost_weight)
-    gain = mean_known(ours.utility - always(llm).utility)
-    return llm if gain < 0 else None
-
-
-def realised_shares(realized):
+def shares_of_oracle_gain(realized: dict[str, RealizedOutcomes]) -> dict[str, float]:
     """Gains over the best single LLM as parts of the oracle's, each over its common queries."""
     single, oracle = realized[SINGLE].utility, realized[ORACLE].utility
-    parts = {}
+    shares = {}
     for name in (ROUTER, PER_TASK, KNN):
         if name in realized:
             gain = realized[name].utility - single
-            most = mean_known(np.where(np.isnan(gain), np.nan, oracle - single))
-            parts[name] = mean_known(gain) / most if most > 0 else float("nan")
-    return parts
+            of_oracle = mean_known(np.where(np.isnan(gain), np.nan, oracle - single))
+            shares[name] = mean_known(gain) / of_oracle if of_oracle > 0 else float("nan")
+    return shares
 
 
-def compare_costs(target, ours, constants, always, settings):
-    if target.cost is None:
+def compare_costs(comparison: Comparison, intervals: dict[str, Any]) -> dict[str, Savings]:
+    """Savings against the LLM of best performance and that of best utility; empty without costs."""
+    data, ours = comparison.data, comparison.realized[ROUTER]
+    if data.target.cost is None:
         return {}
-    by_llm = {}
-    for llm in set(constants.values()):
-        other = always(llm)
-        by_llm[llm] = Savings(
+
+    def savings(llm: LLMName) -> Savings:
+        other = comparison.always(llm)
+        return Savings(
             llm,
             mean_known(np.where(np.isnan(ours.cost), np.nan, other.cost)),
-            compare(other.cost, ours.cost, **settings),
-            compare(ours.performance, other.performance, **settings),
+            compare(other.cost, ours.cost, **intervals),
+            compare(ours.performance, other.performance, **intervals),
         )
-    return {by: by_llm[llm] for by, llm in constants.items()}
+
+    by_performance = best_single(data.known, 0.0)
+    first = savings(by_performance)
+    same = by_performance == comparison.single
+    return {"performance": first, "utility": first if same else savings(comparison.single)}
 
 
-def uses_of_llms(target, realized, chosen):
+def uses_of_llms(comparison: Comparison) -> dict[LLMName, LLMUse]:
+    """How often each LLM is called, and what it achieves there and on all queries."""
+    target, realized = comparison.data.target, comparison.without_router_cost
     uses = {}
     for column, llm in enumerate(target.llm_names.tolist()):
-        rows = chosen == llm
+        rows = comparison.chosen == llm
         uses[llm] = LLMUse(
             int(rows.sum()),
             float(rows.mean()),
@@ -77,31 +65,37 @@ def uses_of_llms(target, realized, chosen):
     return uses
 
 
-def calibrate(asked, X, target, train):
-    if not hasattr(asked.core, "predict_outcomes"):
+def calibrate(router: RouterAdapter, data: ReportData) -> Calibration | None:
+    """Predicted against observed performance; None for a router that predicts no outcomes."""
+    if not hasattr(router.core, "predict_outcomes"):
         return None
-    predicted = asked.core.predict_outcomes(asked.seen_by_core(X)).performance
-    known = (target if train is None else train).performance
+    observed = data.target.performance
+    predicted = router.core.predict_outcomes(router.seen_by_core(data.X)).performance
+    known = data.known.performance
     constant = observed_mean(known, np.ones(len(known)))
     # Both are judged on the same outcomes: not on an LLM of which one of them knows nothing.
     constant = np.where(np.isnan(predicted) | np.isinf(constant), np.nan, constant)
     predicted = np.where(np.isnan(constant), np.nan, predicted)
     return Calibration(
-        mean_squared_difference(target.performance, predicted),
-        mean_squared_difference(target.performance, constant),
-        int((~np.isnan(target.performance) & ~np.isnan(predicted)).sum()),
-        reliability_bins(target.performance, predicted),
+        mean_squared_difference(observed, predicted),
+        mean_squared_difference(observed, constant),
+        int((~np.isnan(observed) & ~np.isnan(predicted)).sum()),
+        reliability_bins(observed, predicted),
     )
 
 
-def n_shared_rows(rows_train, rows):
+def n_shared_queries(data: ReportData, embeddings_train: Floats, embeddings: Floats) -> int:
     """Number of held-out queries, texts, chats or embeddings, that are also training queries."""
-
-    def keys(rows):
-        if isinstance(rows, list):
-            # All turns: which of them the router reads is not known here.
-            return query_texts(rows, turns="all")
-        return [row.tobytes() for row in rows]
-
-    seen = set(keys(rows_train))
-    return sum(key in seen for key in keys(rows))
+    if data.train is None:
+        return 0
+    if is_text(data.X):
+        # All turns of a chat: which of them the router reads is not known here.
+        train, held_out = (
+            query_texts(check_queries(rows), turns="all") for rows in (data.X_train, data.X)
+        )
+    else:
+        train, held_out = (
+            [row.tobytes() for row in rows] for rows in (embeddings_train, embeddings)
+        )
+    known = set(train)
+    return sum(key in known for key in held_out)

@@ -1,10 +1,11 @@
 """The tables of a report, once for all its forms."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from skrouter.report._references import ORACLE
 
-ROUTER = "router"
+if TYPE_CHECKING:
+    from skrouter.report._result import RoutingReport
 
 
 class Column(NamedTuple):
@@ -19,23 +20,23 @@ class Table(NamedTuple):
 
     key: str
     title: str
-    columns: list
-    rows: list
+    columns: list[Column]
+    rows: list[tuple[object, ...]]
 
 
-def tables(report):
+def tables(report: "RoutingReport") -> list[Table]:
     """All tables, also those without rows."""
     return [_scores(report), _savings(report), _llms(report), _reliability(report)]
 
 
-def cell(value, form):
+def cell(value: object, form: str) -> str:
     """A value as it is written; a number that is not known is a dash."""
     if isinstance(value, float) and value != value:
         return "-"
     return form.format(value)
 
 
-def _scores(report):
+def _scores(report: "RoutingReport") -> Table:
     columns = [
         Column(""),
         Column("performance", "{:.4f}"),
@@ -48,7 +49,7 @@ def _scores(report):
         Column("of oracle's gain", "{:.0%}"),
     ]
     unknown = float("nan")
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, score in report.scores.items():
         interval = report.differences.get(name, (unknown,) * 3)[:3]
         realised = 1.0 if name == ORACLE else report.realised.get(name, unknown)
@@ -57,7 +58,7 @@ def _scores(report):
     return Table("scores", "Scores", columns, rows)
 
 
-def _savings(report):
+def _savings(report: "RoutingReport") -> Table:
     columns = [
         Column("against always calling"),
         Column("best by"),
@@ -70,14 +71,14 @@ def _savings(report):
         Column("perf. low", "{:+.4f}"),
         Column("perf. high", "{:+.4f}"),
     ]
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (part.llm, by, part.cost, *part.saved[:3], part.share, *part.performance[:3])
         for by, part in report.savings.items()
     ]
     return Table("savings", "Savings, US dollars per 1,000 queries", columns, rows)
 
 
-def _llms(report):
+def _llms(report: "RoutingReport") -> Table:
     columns = [
         Column("LLM"),
         Column("calls"),
@@ -86,14 +87,14 @@ def _llms(report):
         Column("cost where called", "{:.3f}"),
         Column("performance on all queries", "{:.4f}"),
     ]
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (name, use.n_calls, use.share, use.performance, use.cost, use.overall)
         for name, use in report.llms.items()
     ]
     return Table("llms", "LLMs", columns, rows)
 
 
-def _reliability(report):
+def _reliability(report: "RoutingReport") -> Table:
     columns = [
         Column("bin"),
         Column("mean predicted", "{:.4f}"),
@@ -101,7 +102,7 @@ def _reliability(report):
         Column("outcomes"),
     ]
     bins = () if report.calibration is None else report.calibration.bins
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (number, float(predicted), float(observed), int(count))
         for number, (predicted, observed, count) in enumerate(zip(*bins, strict=True), start=1)
     ]

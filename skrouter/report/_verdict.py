@@ -2,28 +2,18 @@
 
 import numpy as np
 
+from skrouter._utils.types import LLMName
+from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.report._references import KNN, PER_TASK, SINGLE
 
 
-def worst_loss(utility, reference, called, realized):
-    """The most that a called LLM, or the router itself, lost against a reference on any query.
-
-    A cascade can lose more than the LLM whose answer it uses, as it pays for those before, too.
-
-    Parameters
-    ----------
-    utility : ndarray of shape (n_queries, n_llms)
-    reference : ndarray of shape (n_queries,)
-        Utility that the reference realized.
-    called : ndarray of bool, shape (n_llms,)
-    realized : ndarray of shape (n_queries,)
-        Utility that the router realized, without what it costs itself.
-    """
-    loss = reference[:, None] - np.column_stack([utility[:, called], realized])
-    return max(float(np.nanmax(loss)) if (~np.isnan(loss)).any() else 0.0, 0.0)
-
-
-def write_verdict(*, single, called, differences, better_in_hindsight):
+def write_verdict(
+    *,
+    single: LLMName,
+    called: list[LLMName],
+    differences: dict[str, PairedDifference],
+    better_in_hindsight: LLMName | None,
+) -> tuple[bool, str]:
     """Decide and say it.
 
     Parameters
@@ -33,14 +23,16 @@ def write_verdict(*, single, called, differences, better_in_hindsight):
     called : list
         LLMs that the router calls.
     differences : dict of str to PairedDifference
-        Router less reference.
+        Utility of the router minus that of each reference.
     better_in_hindsight : str, int or None
         An LLM that, called always, scores above the router on these queries.
 
     Returns
     -------
     pays : bool
+        Whether routing pays.
     verdict : str
+        One to three sentences.
     """
     against = differences[SINGLE]
     pays = bool(against.low > 0) and len(called) > 1
@@ -64,7 +56,7 @@ def write_verdict(*, single, called, differences, better_in_hindsight):
     return pays, " ".join(filter(None, sentences))
 
 
-def _why_not(single, called, against):
+def _why_not(single: LLMName, called: list[LLMName], against: PairedDifference) -> str:
     if called == [single]:
         return "the router does the same"
     if len(called) == 1:
@@ -77,7 +69,7 @@ def _why_not(single, called, against):
     return f"the difference is {_interval(against)}"
 
 
-def _about_tasks(against, pays):
+def _about_tasks(against: PairedDifference, pays: bool) -> str:
     """The second claim is made after the first only, so that both together err as seldom."""
     if against.low > 0 and pays:
         return (
@@ -94,7 +86,7 @@ def _about_tasks(against, pays):
     )
 
 
-def _about_knn(against, pays):
+def _about_knn(against: PairedDifference, pays: bool) -> str | None:
     if against.high < 0:
         return f"kNN on the same embeddings is better (difference {_interval(against)})."
     if pays and not against.low > 0:
@@ -105,11 +97,10 @@ def _about_knn(against, pays):
     return None
 
 
-def _name(llm):
+def _name(llm: LLMName) -> str:
     """LLMs without a name are numbered."""
     return f"LLM {llm}" if isinstance(llm, int | np.integer) else str(llm)
 
 
-def _interval(difference):
-    value, low, high = difference[:3]
-    return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
+def _interval(against: PairedDifference) -> str:
+    return f"{against.difference:+.4f} [{against.low:+.4f}, {against.high:+.4f}]"

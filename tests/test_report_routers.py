@@ -1,6 +1,4 @@
-"""How a report asks routers that hold others, and what it takes of names, chats and cascades."""
-
-import sys
+"""Reports on routers inside others, and what they make of names, chats and cascades."""
 
 import numpy as np
 import pandas as pd
@@ -10,9 +8,17 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skrouter import FallbackRouter, GuaranteedRouter, routing_report
+from skrouter import (
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    make_routing_target,
+    routing_report,
+)
 from skrouter.baselines import (
     BestSingleRouter,
     FrugalGPTRouter,
@@ -20,9 +26,9 @@ from skrouter.baselines import (
 )
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import routing_score
+from skrouter.report._comparison import worst_loss
 from skrouter.report._realized_outcomes import compare
 from skrouter.report._router_adapter import RouterAdapter
-from skrouter.report._verdict import worst_loss
 
 NAMES = ["small", "large"]
 COST = [0.5, 5.0]
@@ -65,8 +71,9 @@ def fallback(router, problem):
     return FallbackRouter(router, min_margin=1e-9).fit(*problem, cost=COST)
 
 
+@pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_fallback_is_asked_at_the_trade_off_of_the_report(problem, frozen):
+def test_a_fallback_chooses_at_the_trade_off_of_the_report(problem, frozen):
     X, performance = problem
     inner = LinearRouter(cost_weight=0.0, llm_names=NAMES)
     if frozen:
@@ -82,6 +89,7 @@ def test_a_fallback_is_asked_at_the_trade_off_of_the_report(problem, frozen):
     assert own.scores["router"] == pytest.approx(expected_score(problem, router.predict(X), 0.0))
 
 
+@pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 def test_a_fallback_of_one_trade_off_is_judged_at_another(problem):
     X, performance = problem
     router = fallback(BestSingleRouter(llm_names=NAMES), problem)
@@ -99,7 +107,7 @@ def test_a_fallback_without_costs(problem):
     assert "The router was fitted without costs, and is judged with them." in report.notes
 
 
-def test_a_guaranteed_router_is_asked_at_the_trade_off_that_it_holds(problem, guaranteed):
+def test_a_guaranteed_router_chooses_at_the_trade_off_that_it_holds(problem, guaranteed):
     X, performance = problem
     held, chosen = guaranteed.cost_weight_, guaranteed.predict(X)
     report = routing_report(guaranteed, X, performance, cost=COST, **FAST)
@@ -204,18 +212,17 @@ def test_a_cascade_loses_what_it_pays_for_all_calls(monkeypatch):
     assert set(router.predict(X)) == set(NAMES)
     allowed = []
 
-    def recorded(ours, theirs, most, **settings):
-        allowed.append((most, (theirs - ours).max()))
-        return compare(ours, theirs, most, **settings)
+    def recorded(ours, theirs, largest_loss, **settings):
+        allowed.append((largest_loss, (theirs - ours).max()))
+        return compare(ours, theirs, largest_loss, **settings)
 
-    module = sys.modules["skrouter.report._routing_report"]
-    monkeypatch.setattr(module, "compare", recorded)
+    monkeypatch.setattr("skrouter.report._comparison.compare", recorded)
     hard_only = {"X_train": X[hard], "y_train": performance[hard], "cost_train": cost}
     report = routing_report(router, X, performance, cost=cost, router_cost=1.0, **hard_only, **FAST)
     assert report.best_single_llm == "large"
-    most, lost = allowed[0]
+    largest_loss, lost = allowed[0]
     # "small" for nothing, 0.02 x 10, and the router itself, 0.02 x 1. Alone "small" loses 0.05.
-    assert most == pytest.approx(lost) == pytest.approx(0.22)
+    assert largest_loss == pytest.approx(lost) == pytest.approx(0.22)
 
 
 def test_the_worst_loss_is_of_a_called_llm_or_of_the_router():
@@ -224,3 +231,78 @@ def test_the_worst_loss_is_of_a_called_llm_or_of_the_router():
     assert worst_loss(utility, reference, called, np.array([0.5, 0.1])) == pytest.approx(0.4)
     assert worst_loss(utility, reference, called, np.array([-0.2, 0.1])) == pytest.approx(0.7)
     assert worst_loss(utility, reference - 9, called, np.array([0.5, np.nan])) == 0
+
+
+# Routers trained for one trade-off
+
+
+@pytest.fixture(scope="module")
+def fixed(problem):
+    X, performance = problem
+    router = RadialRouterClassifier(
+        trade_off="fixed", max_iter=2, cv=None, llm_names=NAMES, random_state=0
+    )
+    return router.fit(X[:200], performance[:200], cost=COST)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda router: router,
+        lambda router: FrozenEstimator(router),
+        lambda router: make_pipeline(FrozenEstimator(router)),
+    ],
+    ids=["bare", "frozen", "pipeline"],
+)
+def test_a_router_of_a_fixed_trade_off_has_a_report(problem, fixed, wrap):
+    X, performance = problem
+    held_out, outcomes = X[200:], performance[200:]
+    report = routing_report(wrap(fixed), held_out, outcomes, cost=COST, **FAST)
+    expected = routing_score(
+        outcomes, fixed.predict(held_out), cost=COST, cost_weight=0.02, llm_names=NAMES
+    )
+    assert report.scores["router"] == pytest.approx(expected)
+    assert report.router_name == "RadialRouterClassifier" and report.cost_weight == 0.02
+    assert report.calibration is None
+    assert any("has no predict_outcomes" in note for note in report.notes)
+    other = routing_report(wrap(fixed), held_out, outcomes, cost=COST, cost_weight=0.05, **FAST)
+    (note,) = trade_off_notes(other)
+    assert "trade-off, 0.02, as it serves no other, and is judged at 0.05" in note
+
+
+def test_a_fallback_around_a_router_of_a_fixed_trade_off_has_a_report(problem, fixed):
+    X, performance = problem
+    router = FallbackRouter(FrozenEstimator(fixed), min_margin=0.01)
+    router.fit(X[:200], performance[:200], cost=COST)
+    report = routing_report(router, X[200:], performance[200:], cost=COST, **FAST)
+    expected = routing_score(
+        performance[200:], router.predict(X[200:]), cost=COST, cost_weight=0.02, llm_names=NAMES
+    )
+    assert report.scores["router"] == pytest.approx(expected)
+    assert report.router_name == "FallbackRouter" and report.calibration is None
+
+
+# Routers inside searches and pipelines
+
+
+@pytest.mark.parametrize("outer", ["search", "pipeline of a search", "frozen"])
+def test_a_router_inside_others_chooses_at_the_trade_off_of_the_report(problem, outer):
+    X, performance = problem
+    y = make_routing_target(performance, COST)
+    search = GridSearchCV(LinearRouter(llm_names=NAMES), {}, cv=2)
+    scaled = make_pipeline(StandardScaler(), search)
+    router = {"search": search, "pipeline of a search": scaled, "frozen": scaled}[outer].fit(X, y)
+    if outer == "frozen":
+        router = FrozenEstimator(router)
+    bare = LinearRouter(llm_names=NAMES)
+    if outer == "search":
+        chosen = bare.fit(X, y).predict(X, cost_weight=0.15)
+    else:
+        chosen = bare.fit(StandardScaler().fit_transform(X), y).predict(
+            StandardScaler().fit_transform(X), cost_weight=0.15
+        )
+    report = routing_report(router, X, y, cost_weight=0.15, **FAST)
+    assert report.scores["router"] == pytest.approx(expected_score(problem, chosen, 0.15))
+    assert report.router_name == "LinearRouter" and not trade_off_notes(report)
+    assert report.calibration is not None
+    assert routing_report(router, X, y, **FAST).cost_weight == 0.02
