@@ -73,8 +73,9 @@ TOPICS = {
     ),
 }
 
-# Difficulty: how the query is phrased. Five levels, from one easy step to a rigorous proof. Sentences of a
-# level share cue words and the closing repeats the cue, as two samples of one style would.
+# Difficulty: how the query is phrased. Five levels, from one easy step to a rigorous proof.
+# Sentences of a level share cue words and the closing repeats the cue, as two samples of one style
+# would.
 FRAMES = (
     (
         "Quick easy question, one simple step: what is {}?",
