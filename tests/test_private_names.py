@@ -94,7 +94,8 @@ def test_all_that_is_called_is_listed():
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(module, name) for module, names in IMPORTED.items() for name in names]
+    ("module", "name"),
+    [(module, name) for module, names in IMPORTED.items() for name in sorted(names)],
 )
 def test_what_is_imported_is_there(module, name):
     try:
