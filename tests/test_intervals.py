@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from skrouter._utils.betting import betting_interval, betting_p_value, plug_in_bets
-from skrouter.metrics import PairedDifference, paired_bootstrap
+from skrouter.metrics import PairedDifference, off_policy_value, paired_bootstrap
 from skrouter.metrics import _intervals as intervals
 from skrouter.metrics._intervals import UnseenQuery, gaffke_interval, heavy_tail
 
@@ -201,9 +201,9 @@ def test_betting_is_seeded():
             {"max_difference": 0.5},
             "max_difference=0.5 is no upper bound: the two differ by up to 1",
         ),
-        ({"max_difference": 0.0}, "max_difference must be a finite number > 0, got 0.0"),
-        ({"max_difference": np.inf}, "max_difference must be a finite number > 0"),
-        ({"max_difference": "1"}, "max_difference must be a finite number > 0, got '1'"),
+        ({"max_difference": 0.0}, "'max_difference' parameter of paired_bootstrap must be"),
+        ({"max_difference": np.inf}, r"in the range \(0.0, inf\) or None. Got inf instead"),
+        ({"max_difference": "1"}, "'max_difference' parameter of paired_bootstrap must be"),
         ({"max_difference": 1.0, "method": "BCa"}, "method='BCa' has no use for it"),
         (
             {"max_difference": 1.0, "method": "betting", "groups": ["a", "a", "b", "b"]},
@@ -214,3 +214,23 @@ def test_betting_is_seeded():
 def test_bounds_that_are_none_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         paired_bootstrap([1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0], **options)
+
+
+def test_warnings_name_the_line_of_the_caller():
+    """Checks of parameters stand between a caller and the function."""
+    costs = np.append(np.geomspace(1, 2, 60), [1e3, 1e5])
+    with pytest.warns(UserWarning, match="tail index") as caught:
+        paired_bootstrap(costs, np.zeros_like(costs), n_resamples=99, random_state=0)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning) as caught:
+        off_policy_value(
+            ["a", "b", "a"],
+            ["a", "a", "a"],
+            performance=[1.0, 0.0, 1.0],
+            propensity=[1.0, 1.0, 0.5],
+            llm_names=["a", "b"],
+            method="ips",
+            n_resamples=99,
+            random_state=0,
+        )
+    assert len(caught) == 3 and {warning.filename for warning in caught} == {__file__}

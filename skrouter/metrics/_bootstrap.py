@@ -2,25 +2,25 @@
 
 import warnings
 from numbers import Real
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skrouter._utils.betting import betting_interval
+from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import LabelsLike, Seed
 from skrouter.metrics._intervals import (
+    INTERVAL_CONSTRAINTS,
     UnseenQuery,
     bootstrap_interval,
-    check_resampling,
     gaffke_interval,
     heavy_tail,
     macro_mean,
 )
-
-_METHODS = ("gaffke", "betting", "BCa", "percentile")
 
 
 class PairedDifference(NamedTuple):
@@ -46,6 +46,13 @@ class PairedDifference(NamedTuple):
     max_difference: float | None = None
 
 
+@validate_params(
+    {
+        "max_difference": [Interval(Real, 0, None, closed="neither"), None],
+        "method": [StrOptions({"gaffke", "betting", "BCa", "percentile"})],
+        **INTERVAL_CONSTRAINTS,
+    }
+)
 def paired_bootstrap(
     utility_a: ArrayLike,
     utility_b: ArrayLike,
@@ -54,18 +61,18 @@ def paired_bootstrap(
     max_difference: float | None = None,
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    method: str = "gaffke",
+    method: Literal["gaffke", "betting", "BCa", "percentile"] = "gaffke",
     random_state: Seed = None,
 ) -> PairedDifference:
     r"""Interval for the mean difference of two routers over the same queries.
 
-    It is made of the differences per query: most of the spread of outcomes is shared by both
+    It is made of the differences per query: most of the variation of outcomes is shared by both
     routers and cancels.
 
     Parameters
     ----------
     utility_a, utility_b : array-like of shape (n_queries,)
-        Utility (or performance, or cost) received on each query, in the same order. Queries with
+        Utility (or performance, or cost) realized on each query, in the same order. Queries with
         NaN in one of them are left out.
     groups : array-like of shape (n_queries,), default=None
         Task of each query. With it the difference is the mean over tasks (macro), and queries
@@ -141,7 +148,6 @@ def paired_bootstrap(
     >>> round(same.low, 2), round(same.high, 2)
     (-0.07, 0.07)
     """
-    check_resampling(confidence_level, n_resamples, method, "method", _METHODS)
     samples, utilities = _differences(utility_a, utility_b, groups)
     if method in ("BCa", "percentile"):
         if max_difference is not None:
@@ -186,11 +192,9 @@ def _check_bound(max_difference, samples, utilities, method):
                 f"{bound:.4g} and may be too narrow. Give max_difference; of costs it is the most "
                 "that one query can cost.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,  # beyond the check of parameters
             )
         return bound
-    if not isinstance(max_difference, Real) or not 0 < max_difference < np.inf:
-        raise ValueError(f"max_difference must be a finite number > 0, got {max_difference!r}.")
     if largest > max_difference:
         raise ValueError(
             f"max_difference={max_difference!r} is no upper bound: the two differ by up to "

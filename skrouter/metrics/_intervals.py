@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 # Numbers held at once while resampling: 80 MB, whatever the number of queries.
 _NUMBERS_AT_ONCE = 10_000_000
@@ -35,6 +36,14 @@ _HEAVY_TAIL = 0.7
 _TAIL_SHARE = 0.1
 # Unless it was nearly reached again and again, as by answers that are wrong.
 _REACHED_BY, _NEARLY = 3, 0.8
+
+
+# What the parameters of functions that make an interval may be.
+INTERVAL_CONSTRAINTS = {
+    "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+    "n_resamples": [Interval(Integral, 2, None, closed="left")],
+    "random_state": ["random_state"],
+}
 
 
 class UnseenQuery(NamedTuple):
@@ -51,17 +60,6 @@ class UnseenQuery(NamedTuple):
     low: float
     high: float
     weight: float = 1.0
-
-
-def check_resampling(confidence_level, n_resamples, method, method_name, methods):
-    """Raise unless the parameters of an interval are usable."""
-    if method not in methods:
-        known = " or ".join([", ".join(map(repr, methods[:-1])), repr(methods[-1])])
-        raise ValueError(f"{method_name} must be {known}, got {method!r}.")
-    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be in (0, 1), got {confidence_level!r}.")
-    if not isinstance(n_resamples, Integral) or n_resamples < 2:
-        raise ValueError(f"n_resamples must be an integer >= 2, got {n_resamples!r}.")
 
 
 def bootstrap_interval(samples, confidence_level, n_resamples, method, random_state):

@@ -1,24 +1,28 @@
 """What a router would have achieved, estimated from the logs of another one."""
 
 import warnings
-from typing import NamedTuple
+from numbers import Real
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import DegenerateDataWarning
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, NamesLike, Seed
 from skrouter.metrics._intervals import (
+    INTERVAL_CONSTRAINTS,
     UnseenQuery,
     bootstrap_interval,
-    check_resampling,
     gaffke_interval,
     heavy_tail,
 )
 from skrouter.metrics._off_policy_log import read_calls
+from skrouter.metrics._score import COST_WEIGHT
 
-_BOOTSTRAP_METHODS = ("gaffke", "BCa", "percentile")
 # Below it, intervals of the bootstrap cover far less than they say (docs/user_guide/coverage.rst).
 _FEW_EFFECTIVE = 50
 
@@ -59,6 +63,17 @@ class OffPolicyValue(NamedTuple):
     max_weight: float | None = None
 
 
+@with_shared_parts
+@validate_params(
+    {
+        "cost_weight": COST_WEIGHT,
+        "method": [StrOptions({"dr", "ips", "snips"})],
+        "bootstrap_method": [StrOptions({"gaffke", "BCa", "percentile"})],
+        "min_propensity": [Interval(Real, 0, 1, closed="right"), None],
+        "max_query_cost": [Interval(Real, 0, None, closed="neither"), None],
+        **INTERVAL_CONSTRAINTS,
+    }
+)
 def off_policy_value(
     llms: ArrayLike,
     logged_llms: ArrayLike,
@@ -69,10 +84,10 @@ def off_policy_value(
     predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     cost_weight: float = 0.0,
     llm_names: NamesLike | None = None,
-    method: str = "dr",
+    method: Literal["dr", "ips", "snips"] = "dr",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    bootstrap_method: str = "gaffke",
+    bootstrap_method: Literal["gaffke", "BCa", "percentile"] = "gaffke",
     min_propensity: float | None = None,
     max_query_cost: float | None = None,
     random_state: Seed = None,
@@ -115,9 +130,7 @@ def off_policy_value(
         Predicted performance, or ``(performance, cost)``, of every LLM, as `predict_outcomes` of
         a router returns it. It must come from other queries than these, else it has learnt their
         noise. For "dr" only, which needs it, costs included where `cost` is given.
-    cost_weight : float, default=0.0
-        The trade-off: performance given up for one US dollar per 1,000 queries. The default
-        judges performance alone, so that no trade-off is assumed unseen.
+    %(judged_cost_weight)s
     llm_names : array-like of shape (n_llms,), default=None
         The pool, mostly the router's `classes_`: names of the columns of `llms` and `predicted`.
         None names columns 0, 1, ...; where there are none, the pool are the logged LLMs.
@@ -207,9 +220,6 @@ def off_policy_value(
     >>> value.performance, value.n_agreeing, value.effective_sample_size
     (1.0, 2, 2.0)
     """
-    check_resampling(
-        confidence_level, n_resamples, bootstrap_method, "bootstrap_method", _BOOTSTRAP_METHODS
-    )
     _check_method(method, predicted)
     calls = read_calls(
         llms,
@@ -267,8 +277,6 @@ def _estimates(calls, method):
 
 
 def _check_method(method, predicted):
-    if method not in ("dr", "ips", "snips"):
-        raise ValueError(f"method must be 'dr', 'ips' or 'snips', got {method!r}.")
     if method != "dr" and predicted is not None:
         raise ValueError(f"predicted was given, but method={method!r} has no use for it.")
     if method == "dr" and predicted is None:
@@ -293,7 +301,7 @@ def _warn_of_few(effective, consequence):
             f"effective_sample_size is {effective:.1f}, below {_FEW_EFFECTIVE}: {consequence}. Or "
             "log more calls of the LLMs that the router chooses.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # beyond the check of parameters
         )
 
 
@@ -304,7 +312,7 @@ def _warn_of_heavy_tail(calls, cost_weight):
             f"Some costs lie so far beyond the others (tail index {index:.2f}) that larger ones "
             "must be expected than were seen: the interval may be too narrow. Give max_query_cost.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # beyond the check of parameters
         )
 
 

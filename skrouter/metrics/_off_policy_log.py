@@ -1,7 +1,6 @@
 """Reading the logs, and the router, whose value is estimated from them."""
 
 import warnings
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils.validation import column_or_1d
 from skrouter._targets.llm_names import columns_of, order_of_columns
 from skrouter._targets.logged import read_log
 from skrouter._targets.routing_target import RoutingTarget
-from skrouter.metrics._score import call_shares, check_charged
+from skrouter.metrics._score import call_shares, check_costs_given
 
 
 class LoggedCalls(NamedTuple):
@@ -82,8 +81,6 @@ class LoggedCalls(NamedTuple):
             return float(low), float(high)
         if max_query_cost is None:
             max_query_cost = cost.max()
-        elif not isinstance(max_query_cost, Real) or not 0 < max_query_cost < np.inf:
-            raise ValueError(f"max_query_cost must be a finite number > 0, got {max_query_cost!r}.")
         elif cost.max() > max_query_cost:
             raise ValueError(
                 f"max_query_cost={max_query_cost!r} is no upper bound: cost holds up to "
@@ -99,7 +96,7 @@ def read_calls(llms, logged_llms, *, performance, cost, propensity, predicted, c
     pool = _read_pool(llms, logged, predicted, names)
     called = columns_of(logged, pool, "logged_llms")
     target = RoutingTarget(np.empty((len(logged), len(pool))), observed[1], pool)
-    check_charged(target, cost_weight)
+    check_costs_given(target, cost_weight)
     calls = LoggedCalls(
         observed=tuple(observed),
         model=tuple(_read_predicted(predicted, observed, target)),
@@ -189,8 +186,6 @@ def _read_predicted(predicted, observed, target):
 
 
 def _check_min_propensity(min_propensity, propensity):
-    if not isinstance(min_propensity, Real) or not 0 < min_propensity <= 1:
-        raise ValueError(f"min_propensity must be in (0, 1], got {min_propensity!r}.")
     if propensity.min() < min_propensity:
         raise ValueError(
             f"min_propensity={min_propensity!r} is no lower bound: propensity holds "
@@ -212,7 +207,7 @@ def _check_overlap(calls, pool):
             f"The router calls {pool[unseen].tolist()} in a share of {share:.1%}, but the logs "
             "hold no call of them: nothing is known of their outcomes.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # beyond the check of parameters
         )
     impossible = (calls.propensity == 1) & (calls.largest_other_share > 0)
     if impossible.any():
@@ -221,5 +216,5 @@ def _check_overlap(calls, pool):
             "call another LLM there: no such call was possible, so that the logs tell nothing of "
             "what it would have brought.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # beyond the check of parameters
         )

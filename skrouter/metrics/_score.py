@@ -120,13 +120,6 @@ def check_costs_given(target: RoutingTarget, cost_weight: float) -> None:
         )
 
 
-def check_charged(target: RoutingTarget, cost_weight: float) -> None:
-    """Raise unless `cost_weight` is usable and `target` has the costs that it weighs."""
-    if not isinstance(cost_weight, Real) or not 0 <= cost_weight < np.inf:
-        raise ValueError(f"cost_weight must be a finite number >= 0, got {cost_weight!r}.")
-    check_costs_given(target, cost_weight)
-
-
 def score_choices(
     target: RoutingTarget,
     llms: ArrayLike,

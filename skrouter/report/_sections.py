@@ -1,5 +1,6 @@
 """The parts of a report beside scores and intervals: money, calls, predictions."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -88,14 +89,12 @@ def n_shared_queries(data: ReportData, embeddings_train: Floats, embeddings: Flo
     """Number of held-out queries, texts, chats or embeddings, that are also training queries."""
     if data.train is None:
         return 0
-    if is_text(data.X):
-        # All turns of a chat: which of them the router reads is not known here.
-        train, held_out = (
-            query_texts(check_queries(rows), turns="all") for rows in (data.X_train, data.X)
-        )
-    else:
-        train, held_out = (
-            [row.tobytes() for row in rows] for rows in (embeddings_train, embeddings)
-        )
-    known = set(train)
-    return sum(key in known for key in held_out)
+
+    def keys(queries: Any, vectors: Floats) -> list[Hashable]:
+        if is_text(data.X):
+            # All turns of a chat: which of them the router reads is not known here.
+            return list(query_texts(check_queries(queries), turns="all"))
+        return [vector.tobytes() for vector in vectors]
+
+    known = set(keys(data.X_train, embeddings_train))
+    return sum(key in known for key in keys(data.X, embeddings))
