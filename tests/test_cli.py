@@ -18,7 +18,7 @@ import pytest
 
 import skrouter
 from skrouter._cli.main import main, run
-from skrouter._persistence.router_file import read_metadata
+from skrouter._persistence.description import read_metadata
 from skrouter.baselines import LinearRouter
 from skrouter.datasets import load_log
 from skrouter.metrics import routing_score
@@ -609,6 +609,13 @@ def test_inspect_reads_the_description(folder, capsys):
         assert part in out
 
 
+def test_inspect_gives_a_terminal_no_orders(folder, capsys, tmp_path):
+    router = skrouter.load(folder / "linear.skops")
+    skrouter.save(router, tmp_path / "r.skops", metadata={"\x1b[2J": "x"})
+    out, _ = ask(capsys, "inspect", tmp_path / "r.skops")
+    assert "\x1b" not in out and "?[2J" in out
+
+
 def test_inspect_shows_what_is_around_a_router(folder, capsys, tmp_path, tiny_bert_path):
     from skrouter import FallbackRouter, RadialRouterClassifier
 
@@ -669,7 +676,8 @@ def test_the_page_runs(tmp_path, monkeypatch, capsys):
         assert out or arguments[0] == "fit"
         if target:
             Path(target).write_text(out, encoding="utf-8")
-    assert [json.loads(line)["id"] for line in Path("answers.jsonl").open()] == [7, 8]
+    answers = Path("answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in answers] == [7, 8]
     assert Path("report.html").stat().st_size > 1000 and Path("curve.png").exists()
 
 
@@ -762,6 +770,28 @@ def test_the_process_answers_from_a_pipe(folder):
     done = process("route", "--router", router, "--input", "-", input="prove\nsum\n")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["llm"] for line in done.stdout.splitlines()] == expected
+
+
+def seconds_of_work(arguments):
+    """Processor time, which other processes hardly change, of the better of two runs."""
+    import resource
+
+    found = []
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(arguments, check=True, capture_output=True, timeout=120)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processor time of children is POSIX's")
+def test_one_answer_takes_hardly_longer_than_torch(folder):
+    skrouter.load(folder / "radial.skops").predict(["prove theorem"])  # the cache is warm
+    code = "from skrouter._cli.main import run; run()"
+    route = ["route", "--router", str(folder / "radial.skops"), "prove theorem"]
+    torch = seconds_of_work([sys.executable, "-c", "import torch"])
+    assert seconds_of_work([sys.executable, "-c", code, *route]) < torch + 0.5
 
 
 def test_the_quick_import_loads_the_same_routers(folder, tmp_path):

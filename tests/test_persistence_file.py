@@ -37,7 +37,7 @@ from skrouter import (
     baselines,
     make_routing_target,
 )
-from skrouter._persistence.router_file import METADATA, read_metadata
+from skrouter._persistence.description import METADATA, read_metadata
 from skrouter._persistence.trusted_types import ROUTERS, TRUSTED, is_trusted
 from skrouter.baselines import KNNRouter, LinearRouter, RegressionRouter
 from skrouter.metrics import make_routing_scorer
@@ -410,15 +410,26 @@ def test_pickles_are_refused_without_being_loaded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "description", [None, b"{", b"[]", b"{}", b'{"versions": {"skrouter": 1, "scikit-learn": 2}}']
+    "change",
+    [
+        lambda description: None,
+        lambda description: b"{",
+        lambda description: b"[]",
+        lambda description: json.dumps({**description, "versions": {"skrouter": "0.1.0"}}).encode(),
+        lambda description: json.dumps(
+            {**description, "versions": {"skrouter": 1, "scikit-learn": 2}}
+        ).encode(),
+        lambda description: json.dumps({**description, "router": None}).encode(),
+        lambda description: json.dumps({"versions": description["versions"]}).encode(),
+    ],
 )
-def test_files_without_a_description_are_refused(file, description):
-    def change(members):
-        del members[METADATA]
-        if description is not None:
-            members[METADATA] = description
+def test_files_without_a_description_are_refused(file, change):
+    def change_member(members):
+        content = change(json.loads(members.pop(METADATA)))
+        if content is not None:
+            members[METADATA] = content
 
-    tamper(file, change)
+    tamper(file, change_member)
     with pytest.raises(ValueError, match="no file that skrouter.save wrote"):
         skrouter.load(file)
 
@@ -567,10 +578,11 @@ def test_skops_alone_reads_the_file(file):
     assert skops.io.load(file, trusted=types).classes_.tolist() == NAMES
 
 
-def test_metadata_is_read_without_torch(file):
+def test_metadata_is_read_without_heavy_imports(file):
     code = (
-        "import sys; from skrouter._persistence.router_file import read_metadata; "
-        f"read_metadata({str(file)!r}); print([m for m in ('torch', 'skops') if m in sys.modules])"
+        "import sys; from skrouter._persistence.description import read_metadata; "
+        f"read_metadata({str(file)!r}); "
+        "print([m for m in ('torch', 'skops', 'sklearn', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

@@ -17,7 +17,7 @@ import numpy as np
 import skrouter
 from skrouter._cli.arguments import LOG_OPTIONS
 from skrouter._cli.quick_import import import_skops_quickly
-from skrouter._persistence.router_file import read_metadata
+from skrouter._persistence.description import read_metadata
 from skrouter.datasets import RoutingLog, load_log
 
 _BUCKETS = 2**32
@@ -103,7 +103,7 @@ def held_out(queries: np.ndarray, share: float, seed: int) -> np.ndarray:
 def read_judged(arguments: argparse.Namespace, cost_weight: float | None = None) -> Judged:
     """Load a router, and the log that judges it."""
     description = read_metadata(arguments.router)
-    extra = description.get("extra", {})
+    extra = description["extra"]
     log = read_log(arguments, extra.get("log", {}))
     rule = extra.get("hold_out", {})
     every = np.ones(len(log.queries), dtype=bool)
@@ -127,7 +127,7 @@ def read_judged(arguments: argparse.Namespace, cost_weight: float | None = None)
     with timed(f"Loading {arguments.router}"):
         import_skops_quickly()
         router = skrouter.load(arguments.router, trusted=arguments.trusted)
-    own = description["router"]["cost_weight"]
+    own = description["router"].get("cost_weight")
     if cost_weight is None:
         cost_weight = 0.0 if own is None else float(own)
     return Judged(router, log, test, train, cost_weight)

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from skrouter._encoders.sentence_encoder import SentenceEncoder
+from skrouter._utils.estimators import estimator_layers
 from skrouter._utils.versions import versions as own_versions
 
 # The version of this description. A newer one may have more keys; those here keep their meaning.
@@ -70,24 +72,18 @@ def describe(router: BaseEstimator, data: Mapping | None, extra: Mapping | None)
 
 def layers(router: Any) -> list[Any]:
     """The router, what it holds, and so on: searches, pipelines, routers around routers."""
-    found = [router]
-    while True:
-        if hasattr(router, "best_estimator_"):
-            router = router.best_estimator_
-        elif getattr(router, "steps", None):
-            router = router.steps[-1][1]
-        elif hasattr(router, "router_"):
-            router = router.router_
-        else:
-            return found
-        found.append(router)
+    found = estimator_layers(router)
+    while hasattr(found[-1], "router_"):
+        found += estimator_layers(found[-1].router_)
+    return found
 
 
 def encoders_of(router: Any) -> list[Any]:
     """The fitted transformers that turn queries into embeddings, in the order of their work."""
     whole = layers(router)
     encoder: Any = getattr(whole[-1], "encoder_", None)
-    steps = [step for layer in whole for _, step in getattr(layer, "steps", [])[:-1]]
+    pipelines = [layer for layer in whole if isinstance(layer, Pipeline)]
+    steps = [step for pipeline in pipelines for _, step in pipeline.steps[:-1]]
     steps += [step for _, step in encoder.steps] if hasattr(encoder, "steps") else [encoder]
     return [step for step in steps if step is not None and step != "passthrough"]
 

@@ -17,12 +17,10 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._encoders.sentence_encoder import SentenceEncoder
+from skrouter._persistence.description import METADATA, read_description
 from skrouter._persistence.metadata import describe, encoders_of, layers
 from skrouter._persistence.trusted_types import is_trusted
 from skrouter._utils.versions import warn_on_other_versions
-
-# Beside the members that skops writes, which reads past it.
-METADATA = "skrouter.json"
 
 
 def save(
@@ -174,7 +172,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     array(['large'], dtype='<U5')
     """
     content = Path(path).read_bytes()
-    description = _read_description(content, path)
+    description = read_description(content, path)
     skops_io = import_skops()
     found = skops_io.get_untrusted_types(data=content)
     named = {name if isinstance(name, str) else _name(name) for name in trusted}
@@ -203,27 +201,6 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     return router
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """What a file says of its router; nothing of the router is loaded.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    description : dict
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is none that :func:`save` wrote.
-    """
-    return _read_description(Path(path).read_bytes(), path)
-
-
 def import_skops() -> ModuleType:
     """Import skops, or say how to install it."""
     try:
@@ -232,22 +209,6 @@ def import_skops() -> ModuleType:
         raise ImportError(
             'Saving and loading routers needs skops: pip install "skrouter[skops]"'
         ) from error
-
-
-def _read_description(content: bytes, path: str | os.PathLike) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            description = json.loads(archive.read(METADATA))
-        saved = description["versions"]
-        if not all(isinstance(saved[package], str) for package in ("skrouter", "scikit-learn")):
-            raise TypeError("versions are no strings")
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} is no file that skrouter.save wrote ({error}); nothing of it was "
-            "loaded. Files of joblib and pickle run code when they are loaded: load them with "
-            "joblib, and only if you trust them."
-        ) from error
-    return description
 
 
 def _replace(path: Path, content: bytes) -> None:
