@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrouter import FallbackRouter, GuaranteedRouter, RadialRouterClassifier, make_routing_target
+from skrouter._persistence.metadata import describe, encoders_of
 from skrouter._utils.estimators import (
     estimator_layers,
     innermost_estimator,
@@ -108,6 +109,18 @@ def test_a_cascade_is_charged_for_all_calls_wherever_it_stands(problem):
     assert scorer(FrozenEstimator(make_pipeline(search(cascade)).fit(X, y)), X, y) == bare
     outcomes = cascade.cascade_outcomes(X, y)
     assert bare == pytest.approx(np.mean(outcomes.performance - 0.05 * outcomes.cost))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_file_names_the_router_inside_and_each_step_once(problem, frozen):
+    fitted = make_pipeline(StandardScaler(), search(make_pipeline(PCA(2), KNNRouter(5)))).fit(
+        *problem
+    )
+    router = FrozenEstimator(fitted) if frozen else fitted
+    description = describe(router, None, None)
+    assert description["router"]["core"].endswith("KNNRouter")
+    assert description["router"]["cost_weight"] == 0.02
+    assert encoders_of(router) == [fitted[0], fitted[-1].best_estimator_[0]]
 
 
 # Displays
