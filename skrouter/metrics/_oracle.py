@@ -107,7 +107,7 @@ def oracle_regret(
 ) -> float:
     """Mean utility that a router loses against the oracle.
 
-    The utility of the best LLM of each query in hindsight (see :func:`oracle_llms`) less that of
+    The utility of the best LLM of each query in hindsight (see :func:`oracle_llms`) minus that of
     the chosen one. No router can be expected to reach 0: the oracle also profits from the noise
     in the outcomes. Compare with the regret of the best single LLM.
 

@@ -130,7 +130,7 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
     """What stands below a table."""
     if key == "scores":
         return [
-            "Router less it: score of the router less that of the reference, with its interval. "
+            "Router minus it: score of the router minus that of the reference, with its interval. "
             "Of oracle's gain: share of what the oracle has over the best single LLM; the oracle "
             "knows the noise in the outcomes, so 100 % is out of reach."
         ]
@@ -140,7 +140,7 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
             f"{report.router_cost:g} US dollars per 1,000 queries of its own (router_cost)."
         )
         return [
-            "Performance: that of the router less that of the LLM, which is what the money is "
+            "Performance: that of the router minus that of the LLM, which is what the money is "
             "saved at.",
             time,
         ]

@@ -43,7 +43,7 @@ def _scores(report: "RoutingReport") -> Table:
         Column("cost", "{:.3f}"),
         Column("score", "{:.4f}"),
         Column("queries"),
-        Column("router less it", "{:+.4f}"),
+        Column("router minus it", "{:+.4f}"),
         Column("low", "{:+.4f}"),
         Column("high", "{:+.4f}"),
         Column("of oracle's gain", "{:.0%}"),
