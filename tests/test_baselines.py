@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -54,8 +54,8 @@ LEARNED = [
 ]
 # Learned as well, but of a pool they do not call every LLM, or several on one query.
 OTHER = [HybridLLMRouter(random_state=0), FrugalGPTRouter(random_state=0)]
-BLIND = [BestSingleRouter(), RandomRouter(random_state=0), ZeroRouter(random_state=0)]
-ALL = [*BLIND, BestPerTaskRouter(), *LEARNED, *OTHER]
+NOT_LOOKING = [BestSingleRouter(), RandomRouter(random_state=0), ZeroRouter(random_state=0)]
+ALL = [*NOT_LOOKING, BestPerTaskRouter(), *LEARNED, *OTHER]
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def expected_failures(router):
 
 
 @parametrize_with_checks(
-    [*BLIND, BestPerSign(), *LEARNED, *OTHER],
+    [*NOT_LOOKING, BestPerSign(), *LEARNED, *OTHER],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
@@ -275,6 +275,63 @@ def test_using_before_fitting_is_refused(router, method):
     arguments = ([[1.0]], [[1.0, 0.0]])[: 2 if method == "score" else 1]
     with pytest.raises(NotFittedError):
         getattr(clone(router), method)(*arguments, **options_for(router, [[1.0]]))
+
+
+@every(*ALL)
+def test_transformers_that_return_frames_change_nothing(router, numbers):
+    X, performance, cost = numbers
+    performance = performance.copy()
+    performance[:5, 0] = nan
+    options = options_for(router, X)
+    plain = fit_on(clone(router), X, performance, cost=cost).predict_proba(X, **options)
+    with config_context(transform_output="pandas"):
+        again = fit_on(clone(router), X, performance, cost=cost).predict_proba(X, **options)
+    np.testing.assert_array_equal(again, plain)
+
+
+class Slow(FunctionTransformer):
+    """An encoder during whose work something may happen to the router."""
+
+    meanwhile = None
+
+    def transform(self, X):
+        if Slow.meanwhile:
+            meanwhile, Slow.meanwhile = Slow.meanwhile, None
+            meanwhile()
+        return np.array([[float(text)] for text in X])
+
+
+@pytest.mark.parametrize(
+    ("router", "method", "change"),
+    [
+        (FrugalGPTRouter(order=["a", "b"]), "predict_calls", {"order": ["b"]}),
+        (HybridLLMRouter("a", "b", C=10.0), "predict_small", {"C": 0.1}),
+    ],
+    ids=["cascade", "hybrid"],
+)
+def test_a_refit_during_a_prediction_does_not_change_it(router, method, change):
+    router = clone(router).set_params(encoder=Slow(), llm_names=["a", "b"])
+    queries = [str(i) for i in range(20)]
+    performance = np.column_stack([np.arange(20) < 10, np.ones(20)])
+    router.fit(queries, performance, [0.1, 5.0])
+    before = getattr(router, method)(queries)
+    Slow.meanwhile = lambda: router.set_params(**change).fit(queries, performance, [0.1, 5.0])
+    during = getattr(router, method)(queries)
+    after = getattr(router, method)(queries)
+    np.testing.assert_equal(during, before)
+    with pytest.raises(AssertionError):
+        np.testing.assert_equal(after, before)
+
+
+def test_a_refit_while_a_cascade_is_scored_does_not_change_it():
+    router = FrugalGPTRouter(order=["a", "b"], encoder=Slow(), llm_names=["a", "b"])
+    queries = [str(i) for i in range(20)]
+    performance = np.column_stack([np.arange(20) < 10, np.ones(20)])
+    data = (queries, performance, [0.1, 5.0])
+    before = router.fit(*data).cascade_outcomes(*data)
+    Slow.meanwhile = lambda: router.set_params(order=["b"]).fit(*data)
+    np.testing.assert_equal(router.cascade_outcomes(*data), before)
+    assert set(router.cascade_outcomes(*data).cost) == {5.0}
 
 
 # Learned routers

@@ -58,7 +58,7 @@ def test_baselines_are_imported_without_torch():
 
 @pytest.mark.parametrize("router", [MLPRouter(random_state=0), SVRRouter()], ids=repr)
 def test_where_there_is_nothing_to_learn_the_best_single_llm_is_not_left(router):
-    """Embeddings of unit length that have nothing to do with the outcomes."""
+    """Embeddings of unit length that are independent of the outcomes."""
     losses = []
     for seed in range(6):
         problem = make_routing_problem(1000, signal=0.0, random_state=seed)
@@ -313,6 +313,7 @@ def test_the_two_llms_are_the_best_and_the_best_among_cheaper_ones():
         router.set_params(small="b").fit(X, performance, cost)
 
 
+@pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 def test_threshold_is_the_trade_off(numbers):
     X, performance, _ = numbers
     performance = performance[:, [2, 0]]  # the large one is always right
@@ -326,10 +327,10 @@ def test_threshold_is_the_trade_off(numbers):
     router.set_params(threshold=float(p[7])).fit(X, performance, cost)
     assert router.predict(X)[7] == 1  # all rows at once, as p: one alone may differ by rounding
     assert set(router.set_params(threshold=0.0).fit(X, performance, cost).predict(X)) == {1}
-    # Where money does not count, the small one is never worth it, and where it is all, always.
+    # Where costs do not count, the small one is never called; where nothing else counts, always.
     router.set_params(threshold=None)
-    free = router.set_params(cost_weight=0).fit(X, performance, cost)
-    assert free.score(X, performance, cost) == pytest.approx(1.0)
+    without_costs = router.set_params(cost_weight=0).fit(X, performance, cost)
+    assert without_costs.score(X, performance, cost) == pytest.approx(1.0)
     expensive = router.set_params(cost_weight=9).fit(X, performance, cost)
     assert set(expensive.predict(X)) == {1}
 
@@ -440,11 +441,11 @@ def test_thresholds_and_order_are_searched():
 def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero():
     cost = TABLE["cost"].copy()
     cost[0, 1] = np.nan
-    free = frugal(cost_weight=0)
-    assert free.fit(**TABLE | {"cost": cost}).order_ == ["large"]
-    assert np.isnan(free.training_cost_)
-    assert free.fit(**TABLE).training_cost_ == pytest.approx(25.0)
-    assert np.isnan(free.fit(TABLE["X"], TABLE["y"]).training_cost_)
+    router = frugal(cost_weight=0)
+    assert router.fit(**TABLE | {"cost": cost}).order_ == ["large"]
+    assert np.isnan(router.training_cost_)
+    assert router.fit(**TABLE).training_cost_ == pytest.approx(25.0)
+    assert np.isnan(router.fit(TABLE["X"], TABLE["y"]).training_cost_)
     # Where they count, the query without it is left out.
     counted = frugal(order=["large"]).fit(**TABLE | {"cost": cost})
     assert counted.training_cost_ == pytest.approx(30.0)
@@ -566,12 +567,12 @@ def test_graph_messages_are_those_of_a_slow_version(network):
 def test_a_hidden_edge_does_not_tell_its_outcome(network):
     network, X, edges = network
     hidden, visible = torch.tensor([4, 9]), torch.tensor([e for e in range(15) if e not in (4, 9)])
-    asked = edges.index[:, hidden]
+    targets = edges.index[:, hidden]
 
     def predict(change):
         features = edges.features.clone()
         features[change] += 1.0
-        return network(X, edges._replace(features=features).take(visible), asked)
+        return network(X, edges._replace(features=features).take(visible), targets)
 
     before = predict([])
     assert torch.equal(predict([4]), before) and torch.equal(predict([4, 9]), before)
@@ -605,9 +606,9 @@ def spied(graph, monkeypatch):
             super().__init__(*args)
             made.append(self)
 
-        def forward(self, embeddings, visible, asked):
-            calls.append((embeddings, visible, asked))
-            return super().forward(embeddings, visible, asked)
+        def forward(self, embeddings, visible, targets):
+            calls.append((embeddings, visible, targets))
+            return super().forward(embeddings, visible, targets)
 
     monkeypatch.setattr(graph, "GraphNetwork", Spy)
     return calls, made
@@ -624,8 +625,8 @@ def test_every_step_hides_edges_and_missing_outcomes_are_no_edges(spied, numbers
     calls, _ = spied
     assert len(calls) == 3 * 2
     n_edges = 0
-    for _, visible, asked in calls:
-        shown, hidden = (set(map(tuple, e.T.tolist())) for e in (visible.index, asked))
+    for _, visible, targets in calls:
+        shown, hidden = (set(map(tuple, e.T.tolist())) for e in (visible.index, targets))
         assert not shown & hidden
         n_edges += len(shown) + len(hidden)
         assert len(hidden) == pytest.approx(0.25 * (len(shown) + len(hidden)), abs=1)

@@ -1,4 +1,4 @@
-"""Why a router chooses what it chooses."""
+"""Explanations of decisions: margins, trade-offs that change them, similar training queries."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class Flip(NamedTuple):
     cost_weight : float
         Performance given up for one US dollar per 1,000 queries.
     llm : str or int
-        What is chosen beyond it.
+        Name of the LLM that is chosen beyond it.
     """
 
     cost_weight: float
@@ -28,15 +28,15 @@ class Decision(NamedTuple):
     Attributes
     ----------
     llm : str or int
-        The LLM that is called.
+        Name of the LLM that is called.
     runner_up : str or int, or None
-        The second best; None where only one may be called.
+        Name of the second best; None where only one may be called.
     margin : float
-        Expected utility of the first less that of the second; infinite without a second.
+        Expected utility of the LLM less that of the runner-up; infinite without one.
     cost_weight : float
         The trade-off of the decision.
     performance, cost, utility, probability : dict
-        Of each LLM by name, best utility first: predicted performance, predicted cost in US
+        By name of the LLM, best utility first: predicted performance, predicted cost in US
         dollars per 1,000 queries (None for a router fitted without costs), expected utility, and
         share in `predict_proba`. LLMs that may not be called are left out.
     flip_below, flip_above : Flip or None
@@ -102,7 +102,7 @@ class Neighbor(NamedTuple):
 
 
 def explain(names, outcomes, utility, probability, cost_weight, examples, nearest):
-    """Put the numbers of each query together.
+    """Make a :class:`Decision` of the predictions for each query.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def explain(names, outcomes, utility, probability, cost_weight, examples, neares
         The pool.
     outcomes : PredictedOutcomes
     utility, probability : ndarray of shape (n_queries, n_llms)
-        Minus infinity, and 0, for LLMs that may not be called.
+        Utilities are minus infinity and probabilities 0 for LLMs that may not be called.
     cost_weight : ndarray of shape (n_queries,)
     examples : Examples
     nearest : tuple of ndarray
@@ -157,14 +157,18 @@ def explain(names, outcomes, utility, probability, cost_weight, examples, neares
 
 
 def _flips(names, performance, cost, cost_weight, first, order):
-    """Utilities are lines over the trade-off: where the one on top is crossed next."""
+    """The next flips below and above the trade-off, each a :class:`Flip` or None.
+
+    Utilities are straight lines over the trade-off; a flip is where another line crosses the
+    highest one.
+    """
     below = above = None
     for j in order[1:]:
         if not cost[j] != cost[first]:
             continue
         crossing = (performance[first] - performance[j]) / (cost[first] - cost[j])
         if cost[j] < cost[first] and crossing >= cost_weight:
-            # Of several that cross at one place the cheapest is on top beyond it.
+            # Of several that cross at one point the cheapest is the highest beyond it.
             key = (crossing, cost[j])
             above = min(above or (key, j), (key, j))
         elif cost[j] > cost[first] and 0 <= crossing <= cost_weight:
@@ -207,13 +211,13 @@ class Examples(NamedTuple):
     cost: np.ndarray | None
 
     def with_new_llm(self):
-        """The same, of a pool with one more LLM, of which nothing was observed here."""
+        """The same for a pool with one more LLM, of which nothing was observed here."""
         unknown = np.full((len(self.rows), 1), np.nan)
         cost = None if self.cost is None else np.hstack([self.cost, unknown])
         return self._replace(performance=np.hstack([self.performance, unknown]), cost=cost)
 
     def without_llm(self, position):
-        """The same, of a pool without the LLM that stands there."""
+        """The same for a pool without the LLM at a position."""
         cost = None if self.cost is None else np.delete(self.cost, position, axis=1)
         return self._replace(performance=np.delete(self.performance, position, axis=1), cost=cost)
 
@@ -234,7 +238,7 @@ def choose_examples(data, embeddings, max_examples, random_state):
     ----------
     data : TrainingData
     embeddings : callable
-        From row numbers to embeddings as the fitted router makes them.
+        Maps row numbers to embeddings, as the fitted router computes them.
     max_examples : int
     random_state : int, RandomState instance or None
 

@@ -1,4 +1,4 @@
-"""What each query can have for its money: the upper convex hull of its LLMs."""
+"""Upper convex hulls of cost and performance, one per query."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,20 @@ import numpy as np
 
 
 class HullSteps(NamedTuple):
-    """Steps along the hulls, one entry each: of which query, its rank there, to which LLM."""
+    """Steps along the hulls of all queries, one entry per step.
+
+    Attributes
+    ----------
+    query : ndarray of int, shape (n_steps,)
+    rank : ndarray of int, shape (n_steps,)
+        Position of the step along the hull of its query, from 0.
+    llm : ndarray of int, shape (n_steps,)
+        Where the step leads.
+    cost : ndarray of shape (n_steps,)
+        Cost that the step adds, in the unit of the costs given.
+    slope : ndarray of shape (n_steps,)
+        Performance gained per unit of cost.
+    """
 
     query: np.ndarray
     rank: np.ndarray
@@ -25,10 +38,10 @@ def hull_steps(performance, cost):
 
     Returns
     -------
-    start : ndarray of shape (n_queries,)
-        The best of several that are cheapest.
+    start : ndarray of int, shape (n_queries,)
+        The cheapest LLM, among equally cheap ones that of best performance.
     steps : HullSteps
-        Slopes are above 0 and, for each query, decrease.
+        Slopes are positive and, along each hull, decrease.
     """
     n_queries, n_llms = cost.shape
     unknown = np.isnan(performance) | np.isnan(cost)
@@ -42,7 +55,7 @@ def hull_steps(performance, cost):
         slope = np.full(run.shape, -np.inf)
         np.divide(rise, run, out=slope, where=(run > 0) & np.isfinite(run))
         best = slope.max(axis=1)
-        # Of several LLMs on the same straight line the farthest, so that slopes do decrease.
+        # Of several LLMs on one straight line the farthest, so that slopes decrease strictly.
         to = np.where(slope == best[:, None], run, -np.inf).argmax(axis=1)
         up = best > 0
         active, to, best, run = active[up], to[up], best[up], run[up]

@@ -3,6 +3,7 @@
 A line that holds nothing but ``%(name)s`` stands for the part of that name, at its indentation.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -291,16 +292,16 @@ def with_shared_parts(documented: T | None = None, **parts: str) -> T | Callable
 def _fill_all(documented: T, parts: dict[str, str]) -> T:
     if isinstance(documented, type):
         for member in vars(documented).values():
-            # In class methods, in properties, and in methods that are offered under a condition.
-            for inside in ("__func__", "fget", "fn"):
+            # The function in a class method, or in a method that is offered under a condition.
+            for inside in ("__func__", "fn"):
                 member = getattr(member, inside, member)
-            if callable(member) and not isinstance(member, type):
+            if inspect.isfunction(member) or isinstance(member, property):
                 _fill(member, parts)
     _fill(documented, parts)
     return documented
 
 
-def _fill(documented: Callable, parts: dict[str, str]) -> None:
+def _fill(documented: Callable | property, parts: dict[str, str]) -> None:
     def part(place: re.Match) -> str:
         indent, name = place.groups()
         return "\n".join(indent + line if line else "" for line in parts[name].splitlines())

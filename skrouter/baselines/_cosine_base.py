@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from skrouter._routers.base import BaseRouter
+from skrouter._utils.vectors import unit_rows
 
 
 class CosineRouter(BaseRouter):
@@ -83,10 +84,5 @@ class CosineRouter(BaseRouter):
         return curve
 
     def _utilities(self, embeddings, cost_weight):
-        states = _unit(embeddings.astype(np.float64) @ self.projection_ + self.intercept_)
-        return states @ _unit(self.llm_embeddings_).T / self.temperature
-
-
-def _unit(vectors):
-    """Rows at length 1, but for those that are zero, as torch's `normalize` has it."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        states = embeddings.astype(np.float64) @ self.projection_ + self.intercept_
+        return unit_rows(states) @ unit_rows(self.llm_embeddings_).T / self.temperature

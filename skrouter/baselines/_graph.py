@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -208,9 +208,8 @@ class GraphRouter(BaseRouter):
         utility = data.utility[used]
         observed = ~np.isnan(utility)
         edge_weight = np.broadcast_to(weight[:, None], utility.shape)[observed]
-        self.offset_ = float(np.average(utility[observed], weights=edge_weight))
-        variance = np.average((utility[observed] - self.offset_) ** 2, weights=edge_weight)
-        scale = float(np.sqrt(variance)) or 1.0
+        scaling = StandardScaler().fit(utility[observed][:, None], sample_weight=edge_weight)
+        self.offset_, scale = float(scaling.mean_[0]), float(scaling.scale_[0])
         cost = None if data.target.cost is None else data.target.cost[used]
         features = _edge_features(data.target.performance[used], cost, observed)
         scaler = StandardScaler().fit(embeddings, sample_weight=weight)
@@ -313,12 +312,13 @@ def _edge_features(performance, cost, observed):
     """Performance and cost scaled to [0, 1] over the edges, shape (n_queries, n_llms, 1 or 2)."""
     features = []
     for values in (performance,) if cost is None else (performance, cost):
-        values = np.where(observed, values, np.nan)
-        known = values[~np.isnan(values)]
-        if not len(known):
-            known = np.zeros(1)
-        values = np.where(np.isnan(values), known.mean(), values)
-        features.append((values - known.min()) / (np.ptp(known) or 1.0))
+        known = observed & ~np.isnan(values)
+        scaled = np.zeros(values.shape)
+        if known.any():
+            scaler = MinMaxScaler().fit(values[known][:, None])
+            scaled[known] = values[known] * scaler.scale_ + scaler.min_
+            scaled[~known] = scaled[known].mean()
+        features.append(scaled)
     return np.stack(features, axis=2)
 
 

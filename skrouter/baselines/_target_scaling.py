@@ -1,6 +1,7 @@
 """Regressors that see their targets at mean 0 and standard deviation 1."""
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 
 class StandardizedTargets:
@@ -14,13 +15,10 @@ class StandardizedTargets:
 
     def fit(self, X, y, sample_weight=None):
         """Fit on standardised targets; arguments as for the regressor."""
-        center = np.average(y, axis=0, weights=sample_weight)
-        scale = np.sqrt(np.average((y - center) ** 2, axis=0, weights=sample_weight))
-        # List prices do not vary. Their deviation may come out above zero by rounding.
-        flat = scale <= 1e-12 * np.abs(center)
-        self.target_scale_ = np.where(flat, 1.0, scale)
-        standardized = np.where(flat, 0.0, (y - center) / self.target_scale_)
-        super().fit(X, standardized, sample_weight=sample_weight)
+        scaler = StandardScaler().fit(y.reshape(len(y), -1), sample_weight=sample_weight)
+        center = scaler.mean_.reshape(y.shape[1:])
+        self.target_scale_ = scaler.scale_.reshape(y.shape[1:])
+        super().fit(X, (y - center) / self.target_scale_, sample_weight=sample_weight)
         raw = self.target_scale_ * super().predict(X)
         self.target_shift_ = center - np.average(raw, axis=0, weights=sample_weight)
         return self
