@@ -8,8 +8,7 @@ on 400 others, and counts the verdicts "routing beats always calling X" over the
 training rows given and without. On a problem of ``make_routing_problem`` the right answer is yes,
 as far as there is a gain to be seen: the best possible router, which knows the success
 probabilities (``--router best``), says how far that is. Where the outcomes are given to the wrong
-queries, or are pure noise, the right answer is no. "Interval alone" is what the paired interval
-would have said without the rule for few queries that differ. It prints Markdown.
+queries, or are pure noise, the right answer is no. It prints Markdown.
 """
 
 import argparse
@@ -106,9 +105,8 @@ def judge(router, X, performance, cost, seed):
         ),
         routing_report(router, *rows, **settings),
     ]
-    alone = [report.differences["best single LLM"].low > 0 for report in reports]
     gain = reports[0].differences["best single LLM"].difference
-    return [gain, *(report.routing_pays for report in reports), *alone]
+    return [gain, *(report.routing_pays for report in reports)]
 
 
 def main():
@@ -123,11 +121,8 @@ def main():
         f"held-out queries, {arguments.seeds} seeds: verdicts that routing pays, in per cent of "
         "the seeds.\n"
     )
-    print(
-        "| problem | α | mean gain | yes | yes, without training rows | interval alone | interval "
-        "alone, without training rows |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| problem | α | mean gain | yes | yes, without training rows |")
+    print("|---|---:|---:|---:|---:|")
     # In noise, the best possible router is the best single LLM.
     best = arguments.router == "best"
     problems = {name: make for name, make in PROBLEMS.items() if make is default or not best}

@@ -14,7 +14,7 @@ from skrouter.datasets._synthetic import _to_frame
 
 _PACKAGE = "pareto_bandit"
 _FOLDER = ("data", "examples")
-_FILES = {"train": ("val.jsonl",), "test": ("test_holdout.jsonl",)}
+_FILES: dict[str, tuple[str, ...]] = {"train": ("val.jsonl",), "test": ("test_holdout.jsonl",)}
 _FILES["all"] = _FILES["train"] + _FILES["test"]
 _QUERIES_PER_COST_UNIT = 1000  # the files hold dollars per query
 
@@ -68,6 +68,13 @@ def load_paretobandit(*, subset: str = "train", as_frame: bool = False) -> Bunch
     References
     ----------
     .. [1] "ParetoBandit", arXiv 2604.00136; ``paretobandit`` 0.1.1 on the Python Package Index.
+
+    Examples
+    --------
+    >>> from skrouter.datasets import load_paretobandit
+    >>> data = load_paretobandit()  # doctest: +SKIP
+    >>> data.performance.shape  # doctest: +SKIP
+    (1785, 3)
 
     Examples
     --------
