@@ -158,18 +158,6 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     Traceback (most recent call last):
         ...
     ValueError: ... is no file that skrouter.save wrote (File is not a zip file); nothing of it ...
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from skrouter import load, save
-    >>> from skrouter.baselines import LinearRouter
-    >>> router = LinearRouter(llm_names=["small", "large"]).fit([[0.0], [1.0]], [[1, 1], [0, 1]])
-    >>> with TemporaryDirectory() as folder:
-    ...     save(router, f"{folder}/router.skops")
-    ...     again = load(f"{folder}/router.skops")
-    >>> again.predict([[1.0]])
-    array(['large'], dtype='<U5')
     """
     content = Path(path).read_bytes()
     description = read_description(content, path)

@@ -75,13 +75,6 @@ def load_paretobandit(*, subset: str = "train", as_frame: bool = False) -> Bunch
     >>> data = load_paretobandit()  # doctest: +SKIP
     >>> data.performance.shape  # doctest: +SKIP
     (1785, 3)
-
-    Examples
-    --------
-    >>> from skrouter.datasets import load_paretobandit
-    >>> data = load_paretobandit()  # doctest: +SKIP
-    >>> data.performance.shape  # doctest: +SKIP
-    (1785, 3)
     """
     rows: list[dict] = []
     for name in _FILES[subset]:
