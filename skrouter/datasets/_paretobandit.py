@@ -44,6 +44,8 @@ def load_paretobandit(*, subset: str = "train", as_frame: bool = False) -> Bunch
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like, with these attributes.
+
         queries : ndarray of shape (n_queries,), dtype object
             Texts.
         performance : ndarray or DataFrame of shape (n_queries, n_llms)
