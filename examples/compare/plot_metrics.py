@@ -52,8 +52,8 @@ plt.show()
 
 # %%
 # The same in numbers. AIQ is the mean height of the hull between the costs of the cheapest and the
-# dearest LLM, the same for all. Below its cheapest point a router has nothing, so both may fall
-# back on the cheapest LLM.
+# most expensive LLM, the same for all. Below its cheapest point a router has nothing, so both may
+# fall back on the cheapest LLM.
 
 from skrouter.metrics import (
     aiq,

@@ -35,7 +35,7 @@ X_train, X_test, y_train, y_test, tasks_train, tasks_test = train_test_split(
 # Routers of all kinds
 # --------------------
 #
-# Routers with a seed would be fitted several times in earnest, and all fits reported.
+# In real work fit those with a seed several times, and report all fits.
 
 forest = RandomForestRegressor(n_estimators=20, min_samples_leaf=20, n_jobs=1, random_state=0)
 routers = {

@@ -2,7 +2,7 @@
 When not to trust the router
 ============================
 
-A guard around a router: where it is not sure, or does not know such queries, a fixed LLM is called.
+A guard around a router: where it is unsure, or does not know such queries, a fixed LLM is called.
 """
 
 # %%
@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from skrouter import FallbackRouter, RadialRouterClassifier
 from skrouter.datasets import make_routing_problem
 
-data = make_routing_problem(1800, random_state=0)
-train, test = slice(0, 800), slice(800, None)
+data = make_routing_problem(1000, random_state=0)
+train, test = slice(0, 500), slice(500, None)
 router = FallbackRouter(
     RadialRouterClassifier(
         make_pipeline(TfidfVectorizer(), TruncatedSVD(48, random_state=0)),
@@ -34,17 +34,17 @@ router.fit(data.queries[train], data.performance[train], cost=data.cost[train])
 print("fallback:", router.fallback_)
 
 # %%
-# Queries that it does not know
-# -----------------------------
+# Unknown queries
+# ---------------
 #
 # How near is a query of the known kind to the nearest other one? The training queries tell. With
-# their lowest twentieth as the threshold, about one in twenty of the known kind is held up.
+# their 5 % quantile as the threshold, it abstains on about one in twenty of the known kind.
 
 nearest = 1 - router.neighbors_.kneighbors()[0][:, 0]
 limit = float(np.quantile(nearest, 0.05))
 router.set_params(min_similarity=limit)  # no new fit
 
-strange = [
+unknown = [
     "Which gate does my flight leave from?",
     "lol",
     "Schreibe bitte einen Brief an meine Vermieterin.",
@@ -56,14 +56,14 @@ strange = [
     "Write a limerick about a lighthouse keeper and his cat.",
     "我的订单什么时候到?",
 ]
-for query, abstains in zip(strange, router.abstains(strange), strict=True):
+for query, abstains in zip(unknown, router.abstains(unknown), strict=True):
     print("fallback" if abstains else "router  ", query)
 print(f"of the known kind: {router.abstains(data.queries[test]).mean():.1%}")
 
 figure, ax = plt.subplots(layout="constrained")
 bins = np.linspace(0, 1, 31)
-looks = [("of the known kind", "#0072B2", "/"), ("strange ones", "#E69F00", "\\")]
-for (kind, colour, hatch), queries in zip(looks, (data.queries[test], strange), strict=True):
+looks = [("of the known kind", "#0072B2", "/"), ("unknown", "#E69F00", "\\")]
+for (kind, colour, hatch), queries in zip(looks, (data.queries[test], unknown), strict=True):
     embeddings = router.router_.encoder_.transform(queries)
     similarity = 1 - router.neighbors_.kneighbors(embeddings, n_neighbors=1)[0][:, 0]
     share = np.full(len(queries), 1 / len(queries))
@@ -74,13 +74,13 @@ ax.legend()
 plt.show()
 
 # %%
-# Queries of which it is not sure
-# -------------------------------
+# Queries on which it is unsure
+# -----------------------------
 #
 # The margin is what the LLM that is called is expected to be ahead of the next one. The more margin
 # is asked for, the more queries go to the fallback: performance rises, and so does the cost. By the
-# score, here at the trade-off of the router, a fallback as dear as this one does not pay: it is an
-# insurance against what the router does not know, not a way to a better score.
+# score, here at the trade-off of the router, a fallback as expensive as this one does not pay: it
+# is an insurance against what the router does not know, not a way to a better score.
 
 expected, cost = data.success_probability[test], data.cost[test]
 fitted = FrozenEstimator(router.router_)  # fitted once, not again

@@ -25,12 +25,12 @@ from skrouter.baselines import BestSingleRouter, LinearRouter
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import decision_flips
 
-data = make_routing_problem(900, random_state=0)
+data = make_routing_problem(700, random_state=0)
 chats = [
     [{"role": "system", "content": "You are helpful."}, {"role": "user", "content": query}]
     for query in data.queries
 ]
-train, test = train_test_split(np.arange(900), test_size=300, random_state=0)
+train, test = train_test_split(np.arange(700), test_size=250, random_state=0)
 outcomes = {"y": data.performance[test], "cost": data.cost[test]}
 
 # %%
@@ -99,9 +99,9 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", 
 plt.show()
 
 # %%
-# Words of small letters without marks cannot see case, spacing or punctuation. Pieces of words bear
-# typos better. An encoder that keeps capitals knows nothing of a text in capitals alone. None of
-# this says anything about real paraphrases: for those, pass an edit of your own.
+# Lower-case words without punctuation cannot see case, spacing or punctuation. Pieces of words are
+# less sensitive to typos. An encoder that keeps capitals knows nothing of a text in capitals alone.
+# None of this says anything about real paraphrases: for those, pass an edit of your own.
 
 own = {"shouted question": lambda text, rng: text.upper() + "???"}
 for name, router in routers.items():

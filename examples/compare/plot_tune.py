@@ -3,7 +3,7 @@ Tuning λ and α
 ==============
 
 Hyperparameters are searched with scikit-learn's own tools. Two things deserve care: the costs must
-travel with the target, and the trade-off must not judge itself.
+travel with the target, and all candidates must be judged at one trade-off.
 """
 
 # %%
@@ -22,7 +22,7 @@ from skrouter import RadialRouterClassifier, SentenceEncoder, make_routing_targe
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import make_routing_scorer
 
-data = make_routing_problem(300, random_state=0)
+data = make_routing_problem(240, random_state=0)
 y = make_routing_target(data.performance, data.cost)
 
 # %%
@@ -32,20 +32,20 @@ y = make_routing_target(data.performance, data.cost)
 # The encoder caches every string it has seen, so the whole search encodes each query once.
 
 # Inside a search, without early stopping: it would be a cross-validation in each cross-validation.
-router = RadialRouterClassifier(llm_names=data.llm_names, cv=None, max_iter=15, random_state=0)
+router = RadialRouterClassifier(llm_names=data.llm_names, cv=None, max_iter=8, random_state=0)
 model = Pipeline([("encode", SentenceEncoder()), ("route", router)])
 grid = {"route__contrastive_weight": [0.0, 0.1, 1.0], "route__hidden_dim": [32, 64]}
 search = GridSearchCV(model, grid, cv=3, scoring=make_routing_scorer(cost_weight=0.02))
 search.fit(data.queries, y)
 
 results = search.cv_results_
-for parameters, mean, spread in zip(
+for parameters, mean, deviation in zip(
     results["params"], results["mean_test_score"], results["std_test_score"], strict=True
 ):
-    print(f"{mean:.3f} ± {spread:.3f}  {parameters}")
+    print(f"{mean:.3f} ± {deviation:.3f}  {parameters}")
 
 # %%
-# Mind the spread over folds before you read much into the order.
+# Before you read much into the order, look at the standard deviation over the folds.
 #
 # The trade-off α
 # ---------------

@@ -22,9 +22,9 @@ from skrouter.baselines import BestPerTaskRouter, KNNRouter
 from skrouter.datasets import make_routing_problem
 from skrouter.metrics import CostQualityDisplay
 
-data = make_routing_problem(1200, random_state=0)
+data = make_routing_problem(900, random_state=0)
 names = data.llm_names
-train, test = slice(0, 800), slice(800, None)
+train, test = slice(0, 500), slice(500, None)
 # No download: words instead of a sentence encoder.
 embed = make_pipeline(TfidfVectorizer(), TruncatedSVD(48, random_state=0))
 X = embed.fit(data.queries[train]).transform(data.queries)
@@ -44,7 +44,7 @@ choices = {
     "RadialRouter": {a: router.predict(X[test], cost_weight=a) for a in trade_offs},
     "kNN": {a: knn.predict(X[test], cost_weight=a) for a in trade_offs},
 }
-# The best LLM per task is told the task, and made anew for each trade-off.
+# The best LLM per task is told the task, and fitted again for each trade-off.
 choices["best LLM per task"] = {
     a: BestPerTaskRouter(cost_weight=a, llm_names=names)
     .fit(X[train], **outcomes, tasks=data.tasks[train])

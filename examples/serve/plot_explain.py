@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from skrouter import RadialRouterClassifier
 from skrouter.datasets import make_routing_problem
 
-data = make_routing_problem(900, random_state=0)
-train, test = slice(0, 800), slice(800, None)
+data = make_routing_problem(600, random_state=0)
+train, test = slice(0, 500), slice(500, None)
 router = RadialRouterClassifier(
     make_pipeline(TfidfVectorizer(), TruncatedSVD(48, random_state=0)),
     cost_weight=0.05,
@@ -33,7 +33,7 @@ router.fit(data.queries[train], data.performance[train], cost=data.cost[train])
 # One decision
 # ------------
 
-query = data.queries[804]
+query = data.queries[504]
 decision = router.explain([query], n_neighbors=3)[0]
 print(query)
 print()

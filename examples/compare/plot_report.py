@@ -9,8 +9,8 @@ A report on a fitted router, where there is something to route by and where ther
 # A router
 # --------
 #
-# Queries of some topics and difficulties, and a pool of cheap and dear LLMs. The trade-off is that
-# of an answer worth two cents.
+# Queries of some topics and difficulties, and a pool of cheap and expensive LLMs. The trade-off is
+# that of an answer worth two cents.
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -72,8 +72,8 @@ print(noisy_report)
 # Are the predictions reliable?
 # -----------------------------
 #
-# On the dashed line what is predicted is what is observed. On the real outcomes the ridge is too
-# timid: its predictions are shrunk towards the mean. On the wrong queries it predicts about the
+# On the dashed line what is predicted is what is observed. On the real outcomes the predictions of
+# the ridge are shrunk too much towards the mean. On the wrong queries it predicts about the
 # mean of each LLM, and lies on the line as well: a reliable router need not be a useful one. That
 # is what the skill and the signal of the report are for.
 

@@ -7,11 +7,11 @@ to estimate what it would have achieved before it is put to use.
 """
 
 # %%
-# A logging router that mixes
+# A rule that draws at random
 # ---------------------------
 #
-# The old rule sends harder queries to larger LLMs, but draws lots: every LLM has a chance of a few
-# per cent at least on every query. That probability, the propensity, is logged with the call.
+# The old rule sends harder queries to larger LLMs, but draws at random: every LLM has a chance of a
+# few per cent at least on every query. That probability, the propensity, is logged with the call.
 #
 # Routers see the topic and the difficulty of each query, as an ideal encoder would show them.
 
@@ -49,7 +49,7 @@ print(log["logged_llms"][:3], log["performance"][:3], log["propensity"][:3].roun
 # -------------------
 #
 # The target is a matrix with one observed LLM per row, the rest is NaN. The ridge router gets no
-# weights here: it sees what the old rule went by. The best single LLM does not, and is weighted.
+# weights here: it sees what the old rule used. The best single LLM does not, and is weighted.
 
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
@@ -74,7 +74,7 @@ model = routers["ridge"].predict_outcomes(X[test])
 #
 # Inverse propensity scoring ("ips") counts only the calls on which the logs and the router agree;
 # the doubly robust estimate ("dr") adds what a model predicts for all others. As the data are
-# synthetic, the truth is known: what the router earns when it is really asked.
+# synthetic, the truth is known: what the router achieves when it is used.
 
 from skrouter.metrics import off_policy_value, routing_score
 
