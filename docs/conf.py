@@ -34,11 +34,13 @@ autosummary_generate = True
 autodoc_default_options = {"members": True, "inherited-members": True}
 # A public method without a docstring shall show as such.
 autodoc_inherit_docstrings = False
-FOREIGN_MEMBERS = {*dir(torch.nn.Module), *dir(tuple)}
+FOREIGN_MEMBERS = {*dir(torch.nn.Module), *dir(tuple), *dir(dict)}
 # Methods are listed by the class template.
 numpydoc_show_class_members = False
 # Every parameter is documented, and no other (PR01, PR02); in the order of the signature (PR03).
 numpydoc_validation_checks = {"PR01", "PR02", "PR03"}
+# What users are given and never make is documented by its attributes.
+numpydoc_validation_exclude = {r"\.TradeOffForecast", r"\.LogSummary", r"\.RoutingLog"}
 
 
 def skip_foreign_members(app, what, name, obj, skip, options):

@@ -150,8 +150,11 @@ def load_log(
         llm_names : list of str
             Names of the LLMs, sorted.
         tasks : ndarray of shape (n_queries,), dtype object, or None
+            The task of each query.
         sample_weight : ndarray of shape (n_queries,), or None
+            The weight of each query.
         propensity : ndarray of shape (n_queries,), or None
+            The probability of each call.
         logged : dict, or None
             With `propensity` the log as :func:`~skrouter.metrics.off_policy_value` takes it,
             ``off_policy_value(choices, **log.logged)``: `logged_llms`, `performance`, `cost` and
