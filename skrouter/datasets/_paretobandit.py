@@ -57,6 +57,7 @@ def load_paretobandit(*, subset: str = "train", as_frame: bool = False) -> Bunch
         sources : ndarray of shape (n_queries,), dtype object
             As in the file: ``"bbh/snarks"`` for example.
         llm_names : list of str
+            Names of the LLMs, in the order of the columns.
         DESCR : str
             Description.
 
