@@ -41,9 +41,8 @@ sample_weight : array-like of shape (n_queries,), default=None
     Weights of the queries.""",
     "cost_weight": """\
 cost_weight : float or array-like of shape (n_queries,), default=None
-    The trade-off, one for all queries or one per query. None is the router's own. Another
-    one can be asked of routers that predict outcomes; those trained for one trade-off
-    refuse it.""",
+    The trade-off, one for all queries or one per query. None is the router's own. Routers that
+    predict outcomes serve any other; those trained for one trade-off refuse it.""",
     "allowed": """\
 allowed : sequence of names, one per query of these, or bool array, default=None
     The LLMs that may be called: names for all queries, a list of names per query, or a
@@ -60,7 +59,7 @@ llms : ndarray of shape (n_queries,)
     Names out of `classes_`.""",
     "values": """\
 values : ndarray of shape (n_queries, n_llms) or (n_queries,)
-    Columns follow `classes_`. With two LLMs scikit-learn wants one column: the value of
+    Columns follow `classes_`. For two LLMs it is one column, as in scikit-learn: the value of
     the second less that of the first.""",
     "probabilities": """\
 probabilities : ndarray of shape (n_queries, n_llms)
@@ -82,7 +81,7 @@ TypeError
     If a query among texts is neither a string nor a chat.""",
     "raises_predict": """\
 ValueError
-    If `cost_weight` is none that this router can serve, or `allowed` names an LLM that is
+    If `cost_weight` is not one that this router can serve, or `allowed` names an LLM that is
     not in the pool, or leaves none to call.""",
     "raises_score": """\
 ValueError
