@@ -1,5 +1,6 @@
 """Routers that answer in several threads, while others load, fit or change them."""
 
+import os
 import pickle
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 from skrouter import FallbackRouter, RadialRouterClassifier, SentenceEncoder
+from skrouter._utils.locks import ForkSafeLock
 from skrouter.baselines import KNNRouter, LinearRouter
 
 NAMES = ["a", "b", "c", "d"]
@@ -222,3 +224,26 @@ def test_nothing_is_left_of_an_llm_that_came_and_went(router, numbers):
         changed.remove_llm("d").add_llm("d", *new)
     assert len(pickle.dumps(changed)) == size
     assert len(changed._pool.added) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
+    lock, held, done = ForkSafeLock(), threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        free = lock._lock.acquire(timeout=5)
+        os._exit(0 if free else 1)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0

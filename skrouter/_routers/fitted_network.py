@@ -1,25 +1,14 @@
 """A trained network, ready to predict: it owns its device, its precision and how it is saved."""
 
-import os
-import threading
-
 import numpy as np
 
+from skrouter._utils.locks import ForkSafeLock
 from skrouter._utils.torch_state import from_arrays, resolve_device, seeded, to_arrays
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
 
 # Guards the making of a module for a further device.
-_LOCK = threading.RLock()
-
-
-def _renew_lock():
-    global _LOCK
-    _LOCK = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_LOCK = ForkSafeLock()
 
 
 class FittedNetwork:

@@ -5,26 +5,16 @@ what is fitted is changed in place: a draft is changed, and its attributes take 
 ones at once. Whoever predicts reads them at once, too, and sees the state before or after.
 """
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from skrouter._utils.locks import ForkSafeLock
+
 E = TypeVar("E")
 
 # Changes that read a state before they replace it wait for each other, so that none gets lost.
-_CHANGES = threading.RLock()
-
-
-def _renew_lock() -> None:
-    global _CHANGES
-    _CHANGES = threading.RLock()
-
-
-# A thread that held it does not live on in a forked process, and would never give it back.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_CHANGES = ForkSafeLock()
 
 
 def as_of_now(estimator: E) -> E:
