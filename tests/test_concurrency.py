@@ -10,6 +10,8 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 from skrouter import FallbackRouter, RadialRouterClassifier, SentenceEncoder
+from skrouter._routers import changing_pool
+from skrouter._routers.new_llm import learn_new_llm
 from skrouter._utils.locks import ForkSafeLock
 from skrouter.baselines import KNNRouter, LinearRouter
 
@@ -213,6 +215,22 @@ def test_changes_in_several_threads_do_not_get_lost(router, numbers):
     assert changed.predict_proba(X).shape == (120, 12)
     side_by_side(8, lambda i: changed.remove_llm(f"new {i}"))
     np.testing.assert_array_equal(changed.predict_proba(X), router.predict_proba(X))
+
+
+def test_an_llm_is_not_added_to_a_router_that_was_fitted_again_meanwhile(
+    router, numbers, monkeypatch
+):
+    X, performance, cost = numbers
+    changed = pickle.loads(pickle.dumps(router))
+
+    def learn_and_refit(*arguments):
+        changed.fit(X, performance, cost=cost)
+        return learn_new_llm(*arguments)
+
+    monkeypatch.setattr(changing_pool, "learn_new_llm", learn_and_refit)
+    with pytest.raises(RuntimeError, match="fitted again while an LLM was added; add it anew"):
+        changed.add_llm("new", performance[:20, 0], cost[:20, 0], X[:20])
+    assert changed.classes_.tolist() == NAMES
 
 
 def test_nothing_is_left_of_an_llm_that_came_and_went(router, numbers):

@@ -15,7 +15,13 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import GridSearchCV, cross_val_predict, learning_curve
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    ShuffleSplit,
+    cross_val_predict,
+    learning_curve,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -842,3 +848,18 @@ def test_cuda_agrees_with_the_cpu(numbers):
     on_gpu = router.predict_proba(X)
     loaded = pickle.loads(pickle.dumps(router)).set_params(device="cpu")
     np.testing.assert_allclose(loaded.predict_proba(X), on_gpu, atol=1e-4)
+
+
+def test_folds_of_ones_own(numbers):
+    """Those of KFold are the same as the folds themselves; each query is held out once."""
+    X, performance, cost = numbers
+    weight = np.where(np.arange(len(X)) % 3 == 0, 0.0, 1.0)
+    splitter = KFold(3, shuffle=True, random_state=0)
+    fits = [
+        RadialRouterClassifier(**{**SMALL, "cv": cv}).fit(X, performance, cost, weight)
+        for cv in (splitter, list(splitter.split(X)))
+    ]
+    assert len(fits[0].validation_gains_) == 3
+    assert fits[0].validation_gains_ == fits[1].validation_gains_
+    with pytest.raises(ValueError, match="cv must hold out every query once"):
+        RadialRouterClassifier(**{**SMALL, "cv": ShuffleSplit(3)}).fit(X, performance)
