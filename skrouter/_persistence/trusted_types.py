@@ -41,6 +41,8 @@ _PARTS = frozenset(
         "_routers.fitted_network.FittedNetwork",
         "_routers.new_llm.NewLLM",
         "_routers.pool.Pool",
+        "_training.averaging.FittedAverage",
+        "_training.validation.Validation",
         "baselines._masked_regression.ColumnRegressors",
         "baselines._mlp._StandardizedMLP",
         "baselines._svr._CenteredSVR",

@@ -61,6 +61,13 @@ class RadialRouterClassifier(
     router: one output per LLM, trained at one :math:`\alpha` without :math:`L_\mathrm{out}`.
     With `target_smoothing` outcomes are first averaged with those of similar queries.
 
+    The network is not alone. By default its :math:`\hat P_j` and :math:`\hat C_j` are averaged with
+    those of ridge regressions and of tables over clusters of queries, by what each of them is
+    worth in cross-validation, and the deviations of the average from the means are multiplied by
+    a factor that makes them come true on held-out queries. Where outcomes do not depend on the
+    query it is 0, and the router stays at the best single LLM. This is ours, not the paper's: see
+    "The method", and `validation_` for what came of it.
+
     Parameters
     ----------
     encoder : str or transformer, default="all-MiniLM-L6-v2"
@@ -90,11 +97,11 @@ class RadialRouterClassifier(
         outcome, right or wrong, is mostly chance; what similar queries have in common is not. 0
         is the paper's target.
     distillation : float, default=0.5
-        Share of a query's target that is what the networks of early stopping expected of it
-        that were not trained on it (see `cv`; without it there are none). Each of
-        them has learnt something else from chance, and a network that learns from all of them
-        has less of it (self-distillation; Furlanello et al., "Born-Again Neural Networks",
-        ICML 2018). 0 is the paper's training. Chosen on train rows: ``benchmarks/defaults.py``.
+        Share of a query's target that is what was expected of it in cross-validation by learners
+        that did not know its outcomes (see `cv`; without it there are none). Each of them has
+        learnt something else from chance, and a network that learns from all of them has less of
+        it (self-distillation; Furlanello et al., "Born-Again Neural Networks", ICML 2018). 0 is the
+        paper's training. Chosen on train rows: ``benchmarks/defaults.py``.
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         The network between the query and the logits. "radial" is RadialFormer. The others are
         there to compare with, as in the paper's ablation: "star" is Star-Transformer, in which
@@ -126,15 +133,15 @@ class RadialRouterClassifier(
     max_iter : int, default=10
         Number of epochs, at most. Few: on noisy outcomes longer training only learns the noise.
     cv : int, splitter, iterable of splits or None, default=4
-        Number of folds of early stopping, drawn at random, or the folds themselves: the number of
-        epochs is chosen by cross-validation, by the mean utility of what the router calls on
-        queries that were held out in turn, over several trade-offs with ``trade_off="any"``. It
-        then trains on all queries for the most epochs whose gain is within one standard error of
-        the largest. If no gain over the best single LLM is above zero with 95 % confidence, it
-        stays at the best single LLM, untrained: better no router than one that does harm (without
-        `fit_intercept` it cannot, and trains for `max_iter` epochs).
+        Number of folds of cross-validation, drawn at random, or the folds themselves. By the mean
+        utility of what is called on queries that were held out in turn, over several trade-offs
+        with ``trade_off="any"``, it is found how many epochs help and what each learner is worth
+        (`expert_settings`: learners). The network then trains on all queries for the most epochs
+        whose gain over the best single LLM is within one standard error of the largest. If what
+        was learnt does not come true on held-out queries, the router stays at the best single LLM:
+        better no router than one that does harm (without `fit_intercept` it cannot).
         It multiplies the time of `fit` by about `cv`. At most the number of queries. Folds of your
-        own must hold out every query once. None trains for `max_iter` epochs.
+        own must hold out every query once. None trains the network alone for `max_iter` epochs.
     %(expert_settings)s
     %(llm_names)s
     device : str, default="auto"
@@ -156,12 +163,17 @@ class RadialRouterClassifier(
         Names of the features, if fitted on a DataFrame of embeddings.
     %(encoder_)s
     n_iter_ : int
-        Number of epochs on all queries; 0 if early stopping found no evidence of a gain.
+        Number of epochs on all queries; 0 if the network has no part in the router.
     loss_curve_ : list of float
         Mean loss of each of these epochs.
     validation_gains_ : list of float
-        After each epoch of cross-validation, the mean utility on the held-out queries less that
-        of the best single LLM. Empty without early stopping.
+        After each epoch of cross-validation, the mean utility on the held-out queries of what the
+        network alone would call, less that of the best single LLM. Empty without `cv`.
+    validation_ : Validation or None
+        What cross-validation says of the router: the share of each learner, the factors, and for
+        several trade-offs the gain over the best single LLM with its standard error and the share
+        of queries that go elsewhere. Print it; it says when the router stays at one LLM, why, and
+        what may help. None without `cv` or `fit_intercept`.
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The learnt embeddings :math:`m_j` of the LLMs of the training data.
     mean_cost_ : ndarray of shape (n_llms,) or None
@@ -312,10 +324,16 @@ class RadialRouterClassifier(
         self._temperature = self.target_temperature * performance_unit(data)
         encoder = self.encoder_ if self.fine_tune_encoder else None
         trained = train(
-            self._training_settings(), data, encoder, lambda n: self._on_train_begin(data, n)
+            self._training_settings(),
+            data,
+            encoder,
+            lambda n_epochs, average: self._on_train_begin(data, n_epochs, average),
         )
-        self._set_network(trained.network, trained.architecture, data)
+        self._set_network(trained.network, trained.architecture, trained.average, data)
         self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
+        self.validation_ = trained.validation
+        if self.verbose and self.validation_ is not None:
+            print(self.validation_)
         self.n_iter_ = len(self.loss_curve_)
         if trained.encoder_weights is not None:
             self.encoder_._set_weights(trained.encoder_weights)
@@ -326,9 +344,9 @@ class RadialRouterClassifier(
             self.random_state,
         )
 
-    def _set_network(self, network, architecture, data):
+    def _set_network(self, network, architecture, average, data):
         """All that predictions need, built here once."""
-        self._network = FittedNetwork(network, architecture)
+        self._network = FittedNetwork(network, architecture, average)
         self._network.prepare(self.device)
         charged = self.uses_cost_ and self._any_trade_off
         self._pool = Pool.of_training(
@@ -343,7 +361,7 @@ class RadialRouterClassifier(
             return self._read_queries([data.queries[row] for row in rows])
         return data.embeddings[rows]
 
-    def _on_train_begin(self, data, n_epochs):
+    def _on_train_begin(self, data, n_epochs, average):
         """Begin the fit task of the callbacks; returns what is called after every epoch."""
         context = self._callback_fit_ctx
         task = {"estimator": self, "X": data.queries or data.embeddings, "y": data.utility}
@@ -355,15 +373,17 @@ class RadialRouterClassifier(
             step = context.subcontext(task_name="epoch").call_on_fit_task_begin(**task)
             return step.call_on_fit_task_end(
                 **task,
-                reconstruction_attributes=lambda: self._at_this_epoch(network_so_far, data),
+                reconstruction_attributes=lambda: self._at_this_epoch(
+                    network_so_far, average, data
+                ),
             )
 
         return on_epoch
 
-    def _at_this_epoch(self, network_so_far, data):
+    def _at_this_epoch(self, network_so_far, average, data):
         """What a copy of this router needs to predict in the middle of training."""
         draft = as_of_now(self)
-        draft._set_network(*network_so_far(), data)
+        draft._set_network(*network_so_far(), average, data)
         return {"_network": draft._network, "_pool": draft._pool}
 
     def _represent(self, embeddings):

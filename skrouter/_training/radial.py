@@ -12,9 +12,13 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
+from skrouter._training.averaging import FittedAverage, Network, average_learners
+from skrouter._training.closed_form import ClusterLearners, LinearLearners
 from skrouter._training.early_stopping import cross_validate_epochs
+from skrouter._training.judge import Judge
 from skrouter._training.loop import Learner, Objective, Schedule, TrainingTensors, epochs
 from skrouter._training.neighbors import cluster_queries, smooth_over_neighbors
+from skrouter._training.validation import Validation
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.network import RoutingNetwork
@@ -31,13 +35,20 @@ class Trained(NamedTuple):
         Arguments of the network.
     encoder_weights : dict of str to ndarray, or None
         None for an encoder that was not trained.
+    average : FittedAverage or None
+        Of this network and other learners. None for the network as it comes.
+    validation : Validation or None
+        None without folds, and without an intercept.
     loss_curve : list of float
     validation_gains : list of float
+        Of the network alone.
     """
 
     network: RoutingNetwork
     architecture: dict
     encoder_weights: dict | None
+    average: FittedAverage | None
+    validation: Validation | None
     loss_curve: list
     validation_gains: list
 
@@ -52,7 +63,8 @@ def train(settings, data, encoder, on_train_begin):
     encoder : SentenceEncoder or None
         The fitted encoder, if it is to be trained along.
     on_train_begin : callable
-        Called with the number of epochs to come; returns what is called after every epoch, and
+        Called with the number of epochs to come and the average, or None, that the network will be
+        part of; returns what is called after every epoch, and
         stops training by returning true. It is called with a function that returns the network so
         far and its architecture, and with the losses so far.
 
@@ -146,31 +158,31 @@ class _Training:
             )
         folds = self.folds(random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
-        mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
+        self.mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
         self.scale = self.tensor(scale)
         self.queries = TrainingTensors(
-            self.tensor(self.outcomes), self.tensor(weight), clusters, self.tensor(mean)
+            self.tensor(self.outcomes), self.tensor(weight), clusters, self.tensor(self.mean)
         )
         if self.encoder is None:
             self.standardize()
         objective, schedule = self.objective(), self.schedule()
-        gains, n_epochs, out_of_fold_predictions, curve = [], settings.max_iter, None, []
+        gains, n_epochs, curve = [], settings.max_iter, []
+        average, validation, distilled = None, None, None
         # An encoder needs all threads there are; for the network alone see one_thread.
         threads = one_thread() if self.encoder is None else nullcontext()
         with threads, seeded(seed, self.device):
             if folds:
-                learners = [self.learner(rows) for rows, _ in folds]
-                held_out = [self.tensor(rows, torch.long) for _, rows in folds]
-                n_epochs, gains, out_of_fold_predictions = cross_validate_epochs(
-                    learners, self.queries, held_out, objective, schedule, self.report_validation
-                )
-                if not settings.fit_intercept:
-                    # An untrained network is then no constant choice to stay at.
-                    n_epochs = n_epochs or settings.max_iter
+                if "network" in self.learners:
+                    n_epochs, gains, distilled = self.cross_validate(folds, objective, schedule)
+                if settings.fit_intercept:
+                    average, validation, predictions = self.average(folds, distilled, random_state)
+                    distilled, average = self.tensor(predictions), average.scaled(self.unit)
+                    if not average.network_factor.any():
+                        n_epochs = 0
             self.final = self.learner(np.arange(len(weight)))
-            if out_of_fold_predictions is not None:
-                self.final = self.final.distilled(out_of_fold_predictions, settings.distillation)
-            on_epoch = on_train_begin(n_epochs)
+            if distilled is not None:
+                self.final = self.final.distilled(distilled, settings.distillation)
+            on_epoch = on_train_begin(n_epochs, average)
             for loss in itertools.islice(
                 epochs(self.final, self.queries, objective, schedule), n_epochs
             ):
@@ -178,9 +190,62 @@ class _Training:
                 if on_epoch(lambda: (self.ready_network(), self.architecture()), curve):
                     break
         self.final.modules.eval()
-        tuned = None if self.final.encoder is None else to_arrays(self.final.encoder)
-        gains = [self.unit * gain for gain in gains]
-        return Trained(self.ready_network(), self.architecture(), tuned, curve, gains)
+        return Trained(
+            self.ready_network(),
+            self.architecture(),
+            None if self.final.encoder is None else to_arrays(self.final.encoder),
+            average,
+            validation and validation.scaled(self.unit),
+            curve,
+            [self.unit * gain for gain in gains],
+        )
+
+    @property
+    def learners(self):
+        """Names of those to average. The others need the intercept, folds and fixed embeddings."""
+        if self.encoder is not None or not self.settings.fit_intercept or self.settings.cv is None:
+            return ("network",)
+        return tuple(self.settings.expert.learners)
+
+    def cross_validate(self, folds, objective, schedule):
+        """The number of epochs, the gains after each, and what was expected out of fold."""
+        return cross_validate_epochs(
+            [self.learner(rows) for rows, _ in folds],
+            self.queries,
+            [self.tensor(rows, torch.long) for _, rows in folds],
+            objective,
+            schedule,
+            self.report_validation,
+        )
+
+    def average(self, folds, out_of_fold_predictions, random_state):
+        """The average of the learners by what they are worth out of fold, see there."""
+        settings, data, n_queries = self.settings, self.data, len(self.outcomes)
+        folds = [rows for _, rows in folds]
+        # List prices do not vary, but for rounding.
+        varies = self.scale.cpu().numpy() > 0
+        deviations = np.where(varies, self.outcomes - self.mean, 0.0).reshape(n_queries, -1)
+        known = data.embeddings, deviations, data.sample_weight, folds, random_state
+        learners = {}
+        for name in self.learners:
+            if name == "network":
+                expected = out_of_fold_predictions.cpu().numpy().astype(np.float64) - self.mean
+                # The mean of an LLM that was never observed is infinite.
+                expected = np.where(varies & np.isfinite(expected), expected, 0.0)
+                learners[name] = Network(expected.reshape(n_queries, -1))
+            elif name == "linear":
+                learners[name] = LinearLearners(*known)
+            else:
+                learners[name] = ClusterLearners(*known)
+        judge = Judge(
+            self.outcomes,
+            self.mean,
+            data.sample_weight,
+            folds,
+            typical_cost_weight(self.outcomes, data.sample_weight),
+            settings.target_temperature,
+        )
+        return average_learners(learners, judge, self.mean)
 
     def ready_network(self):
         """The network of all queries as it is now, to be called on embeddings as they come."""
