@@ -6,8 +6,8 @@ import pytest
 from skrouter import RadialRouterClassifier
 from skrouter._training.averaging import FittedAverage, Network, average_learners
 from skrouter._training.closed_form import ClusterLearners, LinearLearners
-from skrouter._training.early_stopping import VALIDATED_SHARES
 from skrouter._training.judge import Judge
+from skrouter._training.outcomes import VALIDATED_SHARES
 from skrouter._training.validation import Validation
 
 N = 2000

@@ -17,6 +17,7 @@ ROUTERS = frozenset(
         "_routers.radial_router.RadialRouterClassifier",
         "baselines._best_per_task.BestPerTaskRouter",
         "baselines._best_single.BestSingleRouter",
+        "baselines._cluster.ClusterRouter",
         "baselines._cosine_classifier.CosineClassifierRouter",
         "baselines._frugalgpt.FrugalGPTRouter",
         "baselines._graph.GraphRouter",

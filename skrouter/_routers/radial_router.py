@@ -1,6 +1,7 @@
 """RadialRouterClassifier, the main estimator."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -13,6 +14,7 @@ from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.pool import Pool
 from skrouter._routers.radial_parameters import EXPERT_SETTINGS, RadialParameters
 from skrouter._targets.utility import PredictedOutcomes, expected_utility
+from skrouter._training.outcomes import performance_unit
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 from skrouter._utils.types import Floats, NamesLike, QueriesLike, Seed
@@ -61,12 +63,10 @@ class RadialRouterClassifier(
     router: one output per LLM, trained at one :math:`\alpha` without :math:`L_\mathrm{out}`.
     With `target_smoothing` outcomes are first averaged with those of similar queries.
 
-    The network is not alone. By default its :math:`\hat P_j` and :math:`\hat C_j` are averaged with
-    those of ridge regressions and of tables over clusters of queries, by what each of them is
-    worth in cross-validation, and the deviations of the average from the means are multiplied by
-    a factor that makes them come true on held-out queries. Where outcomes do not depend on the
-    query it is 0, and the router stays at the best single LLM. This is ours, not the paper's: see
-    "The method", and `validation_` for what came of it.
+    What the network expects is averaged with ridge regressions and tables over clusters of queries,
+    by what each is worth in cross-validation, and deviations from the means are multiplied by the
+    factor that makes them come true on held-out queries: 0 where outcomes do not depend on the
+    query, so that the router stays at the best single LLM. This is ours, not the paper's.
 
     Parameters
     ----------
@@ -92,16 +92,14 @@ class RadialRouterClassifier(
         right and one that is wrong differ by about that range, so at 1 the targets hardly tell
         them apart.
     target_smoothing : float, default=0.3
-        Share of a query's target that comes from its neighbours: its outcomes are averaged with
-        the mean over the most similar training queries (`expert_settings`: n_neighbors). A single
-        outcome, right or wrong, is mostly chance; what similar queries have in common is not. 0
-        is the paper's target.
+        Share of a query's target that comes from its neighbours: the mean over the most similar
+        training queries (`expert_settings`: n_neighbors). A single outcome, right or wrong, is
+        mostly chance; what similar queries have in common is not. 0 is the paper's target.
     distillation : float, default=0.5
         Share of a query's target that is what was expected of it in cross-validation by learners
-        that did not know its outcomes (see `cv`; without it there are none). Each of them has
-        learnt something else from chance, and a network that learns from all of them has less of
-        it (self-distillation; Furlanello et al., "Born-Again Neural Networks", ICML 2018). 0 is the
-        paper's training. Chosen on train rows: ``benchmarks/defaults.py``.
+        that did not know its outcomes (see `cv`; without it there are none): together they have
+        learnt less from chance than one alone (self-distillation; Furlanello et al., "Born-Again
+        Neural Networks", ICML 2018). 0 is the paper's. Chosen by ``benchmarks/defaults.py``.
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         The network between the query and the logits. "radial" is RadialFormer. The others are
         there to compare with, as in the paper's ablation: "star" is Star-Transformer, in which
@@ -117,9 +115,8 @@ class RadialRouterClassifier(
         and the rows few.
     fit_intercept : bool, default=True
         Whether the predictions begin at the mean outcomes of each LLM, which makes the best
-        router that ignores the query. Training
-        then only learns where a query differs from the average, and where there is nothing to
-        learn, the router stays at the best single LLM. False is the plain network of the paper.
+        router that ignores the query; training then only learns where a query differs from the
+        average. False is the plain network of the paper.
     fine_tune_encoder : bool, default=False
         Whether to train the encoder along with the network, as the paper does. It needs text, a
         sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
@@ -137,9 +134,9 @@ class RadialRouterClassifier(
         utility of what is called on queries that were held out in turn, over several trade-offs
         with ``trade_off="any"``, it is found how many epochs help and what each learner is worth
         (`expert_settings`: learners). The network then trains on all queries for the most epochs
-        whose gain over the best single LLM is within one standard error of the largest. If what
-        was learnt does not come true on held-out queries, the router stays at the best single LLM:
-        better no router than one that does harm (without `fit_intercept` it cannot).
+        whose gain over the best single LLM is within one standard error of the largest. If nothing
+        learnt comes true on held-out queries, the router stays at the best single LLM: better none
+        than one that does harm (without `fit_intercept` it cannot).
         It multiplies the time of `fit` by about `cv`. At most the number of queries. Folds of your
         own must hold out every query once. None trains the network alone for `max_iter` epochs.
     %(expert_settings)s
@@ -167,13 +164,12 @@ class RadialRouterClassifier(
     loss_curve_ : list of float
         Mean loss of each of these epochs.
     validation_gains_ : list of float
-        After each epoch of cross-validation, the mean utility on the held-out queries of what the
-        network alone would call, less that of the best single LLM. Empty without `cv`.
+        After each epoch of cross-validation, the gain over the best single LLM on held-out queries
+        if the network alone chose. Empty without `cv`.
     validation_ : Validation or None
-        What cross-validation says of the router: the share of each learner, the factors, and for
-        several trade-offs the gain over the best single LLM with its standard error and the share
-        of queries that go elsewhere. Print it; it says when the router stays at one LLM, why, and
-        what may help. None without `cv` or `fit_intercept`.
+        What cross-validation says of the router, to be printed: the share of each learner, the
+        factors, the gain over the best single LLM at several trade-offs, and when the router
+        stays at one LLM, why, and what may help. None without `cv` or `fit_intercept`.
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The learnt embeddings :math:`m_j` of the LLMs of the training data.
     mean_cost_ : ndarray of shape (n_llms,) or None
@@ -315,7 +311,7 @@ class RadialRouterClassifier(
         super()._learn(data)
 
     def _fit(self, data):
-        from skrouter._training.radial import performance_unit, train
+        from skrouter._training.radial import train
 
         self._versions = versions()
         # What predictions depend on is that of training, whatever is set later.
@@ -323,12 +319,8 @@ class RadialRouterClassifier(
         # In the unit of performance, so that another unit changes nothing.
         self._temperature = self.target_temperature * performance_unit(data)
         encoder = self.encoder_ if self.fine_tune_encoder else None
-        trained = train(
-            self._training_settings(),
-            data,
-            encoder,
-            lambda n_epochs, average: self._on_train_begin(data, n_epochs, average),
-        )
+        on_train_begin = partial(self._on_train_begin, data)
+        trained = train(self._training_settings(), data, encoder, on_train_begin)
         self._set_network(trained.network, trained.architecture, trained.average, data)
         self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
         self.validation_ = trained.validation
@@ -361,7 +353,7 @@ class RadialRouterClassifier(
             return self._read_queries([data.queries[row] for row in rows])
         return data.embeddings[rows]
 
-    def _on_train_begin(self, data, n_epochs, average):
+    def _on_train_begin(self, data, n_epochs):
         """Begin the fit task of the callbacks; returns what is called after every epoch."""
         context = self._callback_fit_ctx
         task = {"estimator": self, "X": data.queries or data.embeddings, "y": data.utility}
@@ -373,17 +365,15 @@ class RadialRouterClassifier(
             step = context.subcontext(task_name="epoch").call_on_fit_task_begin(**task)
             return step.call_on_fit_task_end(
                 **task,
-                reconstruction_attributes=lambda: self._at_this_epoch(
-                    network_so_far, average, data
-                ),
+                reconstruction_attributes=lambda: self._at_this_epoch(network_so_far, data),
             )
 
         return on_epoch
 
-    def _at_this_epoch(self, network_so_far, average, data):
+    def _at_this_epoch(self, network_so_far, data):
         """What a copy of this router needs to predict in the middle of training."""
         draft = as_of_now(self)
-        draft._set_network(*network_so_far(), average, data)
+        draft._set_network(*network_so_far(), data)
         return {"_network": draft._network, "_pool": draft._pool}
 
     def _represent(self, embeddings):

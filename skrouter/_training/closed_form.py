@@ -23,7 +23,6 @@ CLUSTERINGS = tuple((size, np.inf) for size in (3, 6, 12, 24)) + tuple(
     (size, sharpness) for size in (32, 128) for sharpness in (10.0, 20.0, 40.0)
 )
 
-_PRIOR_QUERIES = 5.0  # a cluster's table counts so many typical queries beside its own
 _QUERIES_PER_CLUSTER = 10  # at least, on average
 _FEW_CLUSTERS = 24
 _STARTS = 5  # of k-means with few clusters, where one may be bad
@@ -198,6 +197,11 @@ class ClusterLearners:
     weight : ndarray of shape (n_queries,)
     folds : list of ndarray of int
     random_state : RandomState instance
+    sizes : tuple of int, default=None
+        Numbers of clusters, each query belonging to one. None is for the sets of `CLUSTERINGS` that
+        there are queries enough for.
+    prior_queries : float, default=5.0
+        A cluster's table counts so many typical queries beside its own.
 
     Attributes
     ----------
@@ -205,11 +209,15 @@ class ClusterLearners:
         Number of clusters and sharpness. With few queries there are fewer, or none.
     """
 
-    def __init__(self, embeddings, deviations, weight, folds, random_state):
+    def __init__(
+        self, embeddings, deviations, weight, folds, random_state, sizes=None, prior_queries=5.0
+    ):
         self._folds, self._n_outcomes = folds, deviations.shape[1]
-        self._embeddings = normalized(embeddings)
+        self._embeddings, self._prior_queries = normalized(embeddings), prior_queries
         most = len(embeddings) // _QUERIES_PER_CLUSTER
         self.settings = [(size, sharpness) for size, sharpness in CLUSTERINGS if size <= most]
+        if sizes is not None:
+            self.settings = [(size, np.inf) for size in sizes]
         centers = {
             size: _find_centers(self._embeddings, weight, size, random_state)
             for size in dict.fromkeys(size for size, _ in self.settings)
@@ -234,7 +242,7 @@ class ClusterLearners:
         predictions = np.zeros((len(self._embeddings), self._n_outcomes))
         for position in np.flatnonzero(shares):
             sums, counts = self._sums[position]
-            tables = (sums.sum(axis=0) - sums) / (counts.sum(axis=0) - counts + _PRIOR_QUERIES)
+            tables = (sums.sum(axis=0) - sums) / (counts.sum(axis=0) - counts + self._prior_queries)
             for rows, table in zip(self._folds, tables, strict=True):
                 similarity = self._embeddings[rows] @ self._centers[position].T
                 predictions[rows] += shares[position] * look_up(
@@ -248,7 +256,7 @@ class ClusterLearners:
         for position in np.flatnonzero(shares):
             size, sharpness = self.settings[position]
             sums, counts = (part.sum(axis=0) for part in self._sums[position])
-            table = shares[position] * sums / (counts + _PRIOR_QUERIES)
+            table = shares[position] * sums / (counts + self._prior_queries)
             tables.setdefault(size, (self._centers[position], []))[1].append((sharpness, table))
         return list(tables.values())
 

@@ -6,9 +6,7 @@ import torch
 
 from skrouter._targets.utility import scalarization_weights, utility
 from skrouter._training.loop import epochs
-
-# Trade-offs at which the choice is validated, as shares: see `scalarization_weights`.
-VALIDATED_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+from skrouter._training.outcomes import VALIDATED_SHARES
 
 
 def validated_gain(observed, expected, mean, weight, fold, typical_cost_weight):

@@ -5,9 +5,11 @@ from scipy.optimize import nnls
 from scipy.special import softmax
 
 from skrouter._targets.utility import scalarization_weights, utility
-from skrouter._training.early_stopping import VALIDATED_SHARES
+from skrouter._training.outcomes import VALIDATED_SHARES
 
 _ROUNDING = 1e-12
+
+_DOUBT = 2.0  # standard errors: what is closer to zero is taken for chance
 
 
 class Judge:
@@ -130,10 +132,12 @@ class Judge:
 
 
 def _shrunk_slopes(regressions):
-    """Slopes of zero or more, each less its share of chance, ``slope * (1 - error**2 / slope**2)``.
+    """Slopes of zero or more, each less what may be chance, ``slope - (2 * error)**2 / slope``.
 
-    This is the positive-part shrinkage of James and Stein: the slope of a prediction that tells
-    nothing is mostly 0 with it, and one that is many times its standard error hardly changes.
+    This is positive-part shrinkage, as of James and Stein: a slope within two standard errors of 0
+    becomes 0, and one that is many times its error hardly changes. With one error in place of two,
+    one of five problems of 49 nearly equal LLMs lost 0.016; with three, pairs of LLMs of which
+    0.008 can be gained stayed at one.
     """
     square = sum(np.einsum("ij,ijk,ijl->kl", shares, x, x) for shares, x, _ in regressions)
     cross = sum(np.einsum("ij,ijk,ij->k", shares, x, y) for shares, x, y in regressions)
@@ -156,6 +160,6 @@ def _shrunk_slopes(regressions):
     scores = scores / scale
     variance = np.diag(inverse @ (scores.T @ scores) @ inverse) / scale**2
     slope = slopes[used]
-    sure = np.maximum(slope**2 - variance, 0.0)
+    sure = np.maximum(slope**2 - _DOUBT**2 * variance, 0.0)
     slopes[used] = np.divide(sure, slope, out=np.zeros_like(slope), where=slope > 0)
     return slopes

@@ -18,8 +18,13 @@ from skrouter._training.early_stopping import cross_validate_epochs
 from skrouter._training.judge import Judge
 from skrouter._training.loop import Learner, Objective, Schedule, TrainingTensors, epochs
 from skrouter._training.neighbors import cluster_queries, smooth_over_neighbors
+from skrouter._training.outcomes import (
+    mean_and_scale,
+    performance_unit,
+    stack_outcomes,
+    typical_cost_weight,
+)
 from skrouter._training.validation import Validation
-from skrouter._utils.stats import observed_mean
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.network import RoutingNetwork
 
@@ -63,70 +68,15 @@ def train(settings, data, encoder, on_train_begin):
     encoder : SentenceEncoder or None
         The fitted encoder, if it is to be trained along.
     on_train_begin : callable
-        Called with the number of epochs to come and the average, or None, that the network will be
-        part of; returns what is called after every epoch, and
+        Called with the number of epochs to come; returns what is called after every epoch, and
         stops training by returning true. It is called with a function that returns the network so
-        far and its architecture, and with the losses so far.
+        far, its architecture and the average that it is part of, and with the losses so far.
 
     Returns
     -------
     trained : Trained
     """
     return _Training(settings, data, encoder).run(on_train_begin)
-
-
-def performance_unit(data):
-    """Largest less smallest observed performance, the unit to train in; 1 if all are equal."""
-    performance = data.target.performance[data.sample_weight > 0]
-    return float(np.nanmax(performance) - np.nanmin(performance)) or 1.0
-
-
-def stack_outcomes(data, any_trade_off, unit):
-    """The outcomes to learn, shape (n_queries, n_llms, n_outcomes).
-
-    For any trade-off performance and, if there are any, costs; else the utility at one.
-    Performance and utility are in the given unit, so that it does not matter in which they came.
-    """
-    if not any_trade_off:
-        return data.utility[..., None] / unit
-    parts = (data.target.performance / unit, data.target.cost)
-    return np.stack([part for part in parts if part is not None], axis=-1)
-
-
-def mean_and_scale(outcomes, weight, temperature):
-    """Means and scales of outcomes, each of shape (n_llms, n_outcomes).
-
-    The scale of the performance, or utility, is the temperature, that of the costs their standard
-    deviation; it is 0 for a cost that does not vary. An LLM that was never observed has a mean
-    performance of minus infinity, one whose cost was never observed a mean cost of NaN.
-    """
-    means = np.stack([observed_mean(part, weight) for part in np.moveaxis(outcomes, -1, 0)], -1)
-    scales = np.full(means.shape, float(temperature))
-    if means.shape[1] == 2:
-        costs, center = outcomes[..., 1], means[:, 1]
-        center[np.isneginf(center)] = np.nan
-        deviation = np.sqrt(observed_mean((costs - center) ** 2, weight).clip(min=0.0))
-        # List prices do not vary. Their deviation may come out above zero by rounding.
-        scales[:, 1] = np.where(deviation > 1e-6 * np.abs(center), deviation, 0.0)
-    return means, scales
-
-
-def typical_cost_weight(outcomes, weight):
-    """The trade-off at which costs vary as much as performance does: where it matters most."""
-    if outcomes.shape[-1] == 1:
-        return None
-    deviations = []
-    for part in np.moveaxis(outcomes, -1, 0):
-        known = ~np.isnan(part)
-        weights = np.broadcast_to(weight[:, None], part.shape)[known]
-        values = part[known]
-        if not len(values):
-            return 1.0  # no cost was observed: they count for nothing
-        center = np.average(values, weights=weights)
-        deviations.append(np.sqrt(np.average((values - center) ** 2, weights=weights)))
-    performance, cost = deviations
-    # Where either does not vary no trade-off is more typical than another.
-    return float(performance / cost) if performance > 0 and cost > 0 else 1.0
 
 
 class _Training:
@@ -182,12 +132,12 @@ class _Training:
             self.final = self.learner(np.arange(len(weight)))
             if distilled is not None:
                 self.final = self.final.distilled(distilled, settings.distillation)
-            on_epoch = on_train_begin(n_epochs, average)
+            on_epoch = on_train_begin(n_epochs)
             for loss in itertools.islice(
                 epochs(self.final, self.queries, objective, schedule), n_epochs
             ):
                 curve.append(loss)
-                if on_epoch(lambda: (self.ready_network(), self.architecture()), curve):
+                if on_epoch(lambda: (self.ready_network(), self.architecture(), average), curve):
                     break
         self.final.modules.eval()
         return Trained(
