@@ -76,9 +76,9 @@ class RadialRouterClassifier(
         a CPU and can be installed as a package. Not used on ready embeddings.
     cost_weight : float, default=0.02
         The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the paper's "balance" scenario; the others are 0 and 0.1. It is a matter
-        of what money is worth to you, not of tuning. With ``trade_off="any"`` it is only what
-        `predict` and `score` take where no other is given.
+        The default is the paper's "balance" scenario; the others are 0 and 0.1. What money is
+        worth to you is no matter of tuning. With ``trade_off="any"`` it is what `predict` and
+        `score` take where no other is given.
     trade_off : {"any", "fixed"}, default="any"
         "any" learns performance and cost apart, so that one fit serves every trade-off, a pool
         can change, and decisions can be explained. It is the default as it does as well as a fit
@@ -103,16 +103,14 @@ class RadialRouterClassifier(
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         The network between the query and the logits. "radial" is RadialFormer. The others are
         there to compare with, as in the paper's ablation: "star" is Star-Transformer, in which
-        satellites also see their neighbours on a ring; "transformer" a standard one, in which
-        all LLMs see each other and the query; "mlp" a perceptron on each pair of query and LLM.
+        satellites also see their neighbours on a ring; in a "transformer" all LLMs see each other
+        and the query; "mlp" is a perceptron on each pair of query and LLM.
     n_layers : int, default=2
-        Layers of the backbone. With two, the satellites of RadialFormer learn of each other
-        through the relay.
+        Layers of the backbone. With two, satellites learn of each other through the relay.
     hidden_dim : int, default=64
         Width of relay, satellites and LLM embeddings.
     dropout : float, default=0.3
-        Dropped share of every new state while training. It is high because outcomes are noisy
-        and the rows few.
+        Dropped share of every new state while training; high, as outcomes are noisy, rows few.
     fit_intercept : bool, default=True
         Whether the predictions begin at the mean outcomes of each LLM, which makes the best
         router that ignores the query; training then only learns where a query differs from the
@@ -190,8 +188,7 @@ class RadialRouterClassifier(
     Outcomes that were not observed are NaN in `y`. They are left out of the target distribution
     and of :math:`p` alike, not taken as failures.
 
-    The choices that the paper leaves open, and those that differ from
-    it, are listed with their reasons on the page "The method".
+    Choices that differ from the paper, or that it leaves open: see the page "The method".
 
     References
     ----------
