@@ -11,6 +11,7 @@ _HOME = {
     "FallbackRouter": "skrouter._meta.fallback",
     "GuaranteedRouter": "skrouter._meta.risk_control",
     "RadialRouterClassifier": "skrouter._routers.radial_router",
+    "RouterComparison": "skrouter.report",
     "RoutingReport": "skrouter.report",
     "SentenceEncoder": "skrouter._encoders.sentence_encoder",
     "SpendingPlan": "skrouter._meta.budget_allocation",
@@ -19,6 +20,7 @@ _HOME = {
     "load": "skrouter._persistence.router_file",
     "make_logged_target": "skrouter._targets.logged",
     "make_routing_target": "skrouter._targets.routing_target",
+    "compare_routers": "skrouter.report",
     "routing_report": "skrouter.report",
     "save": "skrouter._persistence.router_file",
     "spend_budget": "skrouter._meta.budget_allocation",
@@ -36,10 +38,12 @@ __all__ = [
     "FallbackRouter",
     "GuaranteedRouter",
     "RadialRouterClassifier",
+    "RouterComparison",
     "RoutingReport",
     "SentenceEncoder",
     "SpendingPlan",
     "TradeOffForecast",
+    "compare_routers",
     "largest_query_cost",
     "load",
     "make_logged_target",
@@ -74,7 +78,7 @@ if TYPE_CHECKING:
     from skrouter._routers.radial_router import RadialRouterClassifier
     from skrouter._targets.logged import make_logged_target
     from skrouter._targets.routing_target import make_routing_target
-    from skrouter.report import RoutingReport, routing_report
+    from skrouter.report import RouterComparison, RoutingReport, compare_routers, routing_report
 else:
     # Not shown to type checkers, to which any misspelt name would then be right.
     def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ from skrouter import SentenceEncoder, baselines, make_routing_target
 from skrouter.baselines import (
     BestPerTaskRouter,
     BestSingleRouter,
+    ClusterRouter,
     CosineClassifierRouter,
     FrugalGPTRouter,
     GraphRouter,
@@ -47,6 +48,7 @@ APART = [KNNRouter(), LinearRouter(), RegressionRouter(), SVRRouter()]
 QUICK = {"learning_rate": 1e-2, "random_state": 0}
 LEARNED = [
     *APART,
+    ClusterRouter(24, random_state=0),
     MLPRouter(**QUICK),
     CosineClassifierRouter(16, **QUICK, max_iter=20),
     RouterDCRouter(16, **QUICK, n_best=1, max_iter=20),
@@ -102,6 +104,9 @@ def expected_failures(router):
             "check_sample_weights_not_overwritten": reason,
             "check_sample_weight_equivalence_on_dense_data": reason,
         }
+    if isinstance(router, ClusterRouter):
+        reason = "k-means begins at queries drawn at random, of which repeated ones make more"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, SVRRouter):
         reason = "scikit-learn scales the kernel by the unweighted variance, and stops at 1e-3"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
@@ -735,3 +740,32 @@ def test_tasks_are_routed_through_pipelines_and_searches(numbers):
         search = GridSearchCV(router, {"cost_weight": [0.1, 5.0]}, cv=3, error_score="raise")
         search.fit(X, y, tasks=tasks)
         assert search.best_params_ == {"cost_weight": 0.1}
+
+
+def test_clusters_are_as_many_as_serve_held_out_queries_best():
+    """Four groups of queries, each with an LLM of its own; no labels are told."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(4, size=400)
+    X = 3 * np.eye(4)[group] + rng.normal(scale=0.3, size=(400, 4))
+    success = np.where(np.arange(4) == group[:, None], 0.9, 0.3)
+    performance = (rng.random((400, 4)) < success).astype(float)
+    router = ClusterRouter(cost_weight=0, random_state=0).fit(X, performance)
+    assert router.n_clusters_ >= 4
+    assert (router.predict(X) == group).mean() > 0.98
+
+
+def test_a_table_is_shrunk_toward_the_mean():
+    X = np.repeat([[1.0, 0.0], [0.0, 1.0]], [3, 5], axis=0)
+    performance = np.repeat([[1.0, 0.0], [0.0, 0.0]], [3, 5], axis=0)
+    router = ClusterRouter(2, shrinkage=2.0, random_state=0).fit(X, performance)
+    mean = 3 / 8
+    expected = [mean + 3 * (1 - mean) / (3 + 2), mean - 5 * mean / (5 + 2)]
+    found = router.predict_outcomes([[2.0, 0.0], [0.0, 0.5]]).performance[:, 0]
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("n_queries", [1, 3, 12])
+def test_few_queries_make_few_clusters(n_queries):
+    X, performance = np.eye(12)[:n_queries], np.ones((n_queries, 2))
+    assert ClusterRouter(random_state=0).fit(X, performance).n_clusters_ == 1
+    assert ClusterRouter(50, random_state=0).fit(X, performance).n_clusters_ == n_queries

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from skrouter._targets.utility import scalarization_weights
-from skrouter._training.early_stopping import VALIDATED_SHARES, validated_gain
+from skrouter._training.early_stopping import validated_gain
+from skrouter._training.outcomes import VALIDATED_SHARES
 
 rng = np.random.default_rng(0)
 N = 4000

@@ -1,4 +1,4 @@
-"""A trained network, ready to predict: it owns its device, its precision and how it is saved."""
+"""What was trained, ready to predict: it owns its device, its precision and how it is saved."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _LOCK = ForkSafeLock()
 
 
 class FittedNetwork:
-    """A network that nobody changes any more.
+    """A network that nobody changes any more, with the other learners that it is averaged with.
 
     What predictions need is built when training ends and when a file is loaded, once for each
     device, and never written again: threads may predict side by side.
@@ -23,11 +23,14 @@ class FittedNetwork:
         Trained, in evaluation mode. It is copied.
     architecture : dict
         Its arguments.
+    average : FittedAverage or None
+        What the network is a part of. None for the network as it comes.
     """
 
-    def __init__(self, network, architecture):
+    def __init__(self, network, architecture, average):
         self._arrays = to_arrays(network)
         self._architecture = dict(architecture)
+        self._average = average
         self._modules = {}
 
     @property
@@ -64,7 +67,9 @@ class FittedNetwork:
 
     def outcomes(self, embeddings, device):
         """Expected outcomes, float64, shape (n_queries, n_llms, n_outcomes)."""
-        return self._run("outcomes", embeddings, device)
+        if self._average is None:
+            return self._run("outcomes", embeddings, device)
+        return self._average.outcomes(embeddings, lambda: self._run("outcomes", embeddings, device))
 
     def represent(self, embeddings, device):
         """Query representations, float64, shape (n_queries, dim)."""
@@ -97,8 +102,13 @@ class FittedNetwork:
         return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
 
     def __getstate__(self):
-        return {"arrays": self._arrays, "architecture": self._architecture}
+        return {
+            "arrays": self._arrays,
+            "architecture": self._architecture,
+            "average": self._average,
+        }
 
     def __setstate__(self, state):
         self._arrays, self._architecture = state["arrays"], state["architecture"]
+        self._average = state.get("average")  # files of 0.1 have the network alone
         self._modules = {}

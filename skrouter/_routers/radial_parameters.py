@@ -13,7 +13,12 @@ from sklearn.utils._param_validation import (
 
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._routers.base import BaseRouter
-from skrouter._training.settings import EXPERT_CONSTRAINTS, ExpertSettings, TrainingSettings
+from skrouter._training.settings import (
+    EXPERT_CONSTRAINTS,
+    LEARNERS,
+    ExpertSettings,
+    TrainingSettings,
+)
 from skrouter._utils.torch_state import resolve_device
 
 _EXPERT = "expert_settings__"
@@ -41,6 +46,10 @@ EXPERT_SETTINGS = r"""expert_settings : dict, default=None
     - weight_decay : float, default 0.01. Weight decay of AdamW.
     - encoder_learning_rate : float, default 5e-5. Largest learning rate of an encoder that is
       trained along; lower, for it begins from good weights.
+    - learners : tuple, default ("network", "linear", "clusters"). Who is averaged, by what each is
+      worth in cross-validation: the network, ridge regressions on the embedding, and tables over
+      clusters of queries. One alone is for comparison. With `fine_tune_encoder`, and without `cv`
+      or `fit_intercept`, it is the network alone, as in the paper.
     - max_examples : int, default 5000. At most so many training queries, drawn at random, are
       kept as embeddings with their outcomes, for `explain` to show the most similar ones;
       texts are not kept. A saved router is about 1.6 kB larger for each with the default
@@ -147,6 +156,7 @@ class RadialParameters(BaseRouter):
                 "kl_direction": kl_direction,
                 "n_heads": 4,
                 "encoder_learning_rate": 5e-5,
+                "learners": ("network",),
             },
         }
 
@@ -201,6 +211,12 @@ class RadialParameters(BaseRouter):
         expert = self.expert_settings or {}
         _check_expert_names(expert)
         validate_parameter_constraints(EXPERT_CONSTRAINTS, expert, "expert_settings")
+        unknown = [name for name in self._expert.learners if name not in LEARNERS]
+        if unknown or not self._expert.learners:
+            raise ValueError(
+                f"learners in expert_settings must be some of {list(LEARNERS)}, got "
+                f"{self._expert.learners!r}."
+            )
         n_heads = self._expert.n_heads
         if self.backbone != "mlp" and self.hidden_dim % n_heads:
             raise ValueError(

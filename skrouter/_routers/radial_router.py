@@ -1,6 +1,7 @@
 """RadialRouterClassifier, the main estimator."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -13,6 +14,7 @@ from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.pool import Pool
 from skrouter._routers.radial_parameters import EXPERT_SETTINGS, RadialParameters
 from skrouter._targets.utility import PredictedOutcomes, expected_utility
+from skrouter._training.outcomes import performance_unit
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 from skrouter._utils.types import Floats, NamesLike, QueriesLike, Seed
@@ -61,6 +63,11 @@ class RadialRouterClassifier(
     router: one output per LLM, trained at one :math:`\alpha` without :math:`L_\mathrm{out}`.
     With `target_smoothing` outcomes are first averaged with those of similar queries.
 
+    What the network expects is averaged with ridge regressions and tables over clusters of queries,
+    by what each is worth in cross-validation, and deviations from the means are multiplied by the
+    factor that makes them come true on held-out queries: 0 where outcomes do not depend on the
+    query, so that the router stays at the best single LLM. This is ours, not the paper's.
+
     Parameters
     ----------
     encoder : str or transformer, default="all-MiniLM-L6-v2"
@@ -69,9 +76,9 @@ class RadialRouterClassifier(
         a CPU and can be installed as a package. Not used on ready embeddings.
     cost_weight : float, default=0.02
         The trade-off :math:`\alpha`: performance given up for one US dollar per 1,000 queries.
-        The default is the paper's "balance" scenario; the others are 0 and 0.1. It is a matter
-        of what money is worth to you, not of tuning. With ``trade_off="any"`` it is only what
-        `predict` and `score` take where no other is given.
+        The default is the paper's "balance" scenario; the others are 0 and 0.1. What money is
+        worth to you is no matter of tuning. With ``trade_off="any"`` it is what `predict` and
+        `score` take where no other is given.
     trade_off : {"any", "fixed"}, default="any"
         "any" learns performance and cost apart, so that one fit serves every trade-off, a pool
         can change, and decisions can be explained. It is the default as it does as well as a fit
@@ -85,34 +92,29 @@ class RadialRouterClassifier(
         right and one that is wrong differ by about that range, so at 1 the targets hardly tell
         them apart.
     target_smoothing : float, default=0.3
-        Share of a query's target that comes from its neighbours: its outcomes are averaged with
-        the mean over the most similar training queries (`expert_settings`: n_neighbors). A single
-        outcome, right or wrong, is mostly chance; what similar queries have in common is not. 0
-        is the paper's target.
+        Share of a query's target that comes from its neighbours: the mean over the most similar
+        training queries (`expert_settings`: n_neighbors). A single outcome, right or wrong, is
+        mostly chance; what similar queries have in common is not. 0 is the paper's target.
     distillation : float, default=0.5
-        Share of a query's target that is what the networks of early stopping expected of it
-        that were not trained on it (see `cv`; without it there are none). Each of
-        them has learnt something else from chance, and a network that learns from all of them
-        has less of it (self-distillation; Furlanello et al., "Born-Again Neural Networks",
-        ICML 2018). 0 is the paper's training. Chosen on train rows: ``benchmarks/defaults.py``.
+        Share of a query's target that is what was expected of it in cross-validation by learners
+        that did not know its outcomes (see `cv`; without it there are none): together they have
+        learnt less from chance than one alone (self-distillation; Furlanello et al., "Born-Again
+        Neural Networks", ICML 2018). 0 is the paper's. Chosen by ``benchmarks/defaults.py``.
     backbone : {"radial", "star", "transformer", "mlp"}, default="radial"
         The network between the query and the logits. "radial" is RadialFormer. The others are
         there to compare with, as in the paper's ablation: "star" is Star-Transformer, in which
-        satellites also see their neighbours on a ring; "transformer" a standard one, in which
-        all LLMs see each other and the query; "mlp" a perceptron on each pair of query and LLM.
+        satellites also see their neighbours on a ring; in a "transformer" all LLMs see each other
+        and the query; "mlp" is a perceptron on each pair of query and LLM.
     n_layers : int, default=2
-        Layers of the backbone. With two, the satellites of RadialFormer learn of each other
-        through the relay.
+        Layers of the backbone. With two, satellites learn of each other through the relay.
     hidden_dim : int, default=64
         Width of relay, satellites and LLM embeddings.
     dropout : float, default=0.3
-        Dropped share of every new state while training. It is high because outcomes are noisy
-        and the rows few.
+        Dropped share of every new state while training; high, as outcomes are noisy, rows few.
     fit_intercept : bool, default=True
         Whether the predictions begin at the mean outcomes of each LLM, which makes the best
-        router that ignores the query. Training
-        then only learns where a query differs from the average, and where there is nothing to
-        learn, the router stays at the best single LLM. False is the plain network of the paper.
+        router that ignores the query; training then only learns where a query differs from the
+        average. False is the plain network of the paper.
     fine_tune_encoder : bool, default=False
         Whether to train the encoder along with the network, as the paper does. It needs text, a
         sentence-transformers `encoder`, and for speed a GPU. The tuned weights then belong to
@@ -126,15 +128,15 @@ class RadialRouterClassifier(
     max_iter : int, default=10
         Number of epochs, at most. Few: on noisy outcomes longer training only learns the noise.
     cv : int, splitter, iterable of splits or None, default=4
-        Number of folds of early stopping, drawn at random, or the folds themselves: the number of
-        epochs is chosen by cross-validation, by the mean utility of what the router calls on
-        queries that were held out in turn, over several trade-offs with ``trade_off="any"``. It
-        then trains on all queries for the most epochs whose gain is within one standard error of
-        the largest. If no gain over the best single LLM is above zero with 95 % confidence, it
-        stays at the best single LLM, untrained: better no router than one that does harm (without
-        `fit_intercept` it cannot, and trains for `max_iter` epochs).
+        Number of folds of cross-validation, drawn at random, or the folds themselves. By the mean
+        utility of what is called on queries that were held out in turn, over several trade-offs
+        with ``trade_off="any"``, it is found how many epochs help and what each learner is worth
+        (`expert_settings`: learners). The network then trains on all queries for the most epochs
+        whose gain over the best single LLM is within one standard error of the largest. If nothing
+        learnt comes true on held-out queries, the router stays at the best single LLM: better none
+        than one that does harm (without `fit_intercept` it cannot).
         It multiplies the time of `fit` by about `cv`. At most the number of queries. Folds of your
-        own must hold out every query once. None trains for `max_iter` epochs.
+        own must hold out every query once. None trains the network alone for `max_iter` epochs.
     %(expert_settings)s
     %(llm_names)s
     device : str, default="auto"
@@ -156,12 +158,16 @@ class RadialRouterClassifier(
         Names of the features, if fitted on a DataFrame of embeddings.
     %(encoder_)s
     n_iter_ : int
-        Number of epochs on all queries; 0 if early stopping found no evidence of a gain.
+        Number of epochs on all queries; 0 if the network has no part in the router.
     loss_curve_ : list of float
         Mean loss of each of these epochs.
     validation_gains_ : list of float
-        After each epoch of cross-validation, the mean utility on the held-out queries less that
-        of the best single LLM. Empty without early stopping.
+        After each epoch of cross-validation, the gain over the best single LLM on held-out queries
+        if the network alone chose. Empty without `cv`.
+    validation_ : Validation or None
+        What cross-validation says of the router, to be printed: the share of each learner, the
+        factors, the gain over the best single LLM at several trade-offs, and when the router
+        stays at one LLM, why, and what may help. None without `cv` or `fit_intercept`.
     llm_embeddings_ : ndarray of shape (n_llms, hidden_dim)
         The learnt embeddings :math:`m_j` of the LLMs of the training data.
     mean_cost_ : ndarray of shape (n_llms,) or None
@@ -182,8 +188,7 @@ class RadialRouterClassifier(
     Outcomes that were not observed are NaN in `y`. They are left out of the target distribution
     and of :math:`p` alike, not taken as failures.
 
-    The choices that the paper leaves open, and those that differ from
-    it, are listed with their reasons on the page "The method".
+    Choices that differ from the paper, or that it leaves open: see the page "The method".
 
     References
     ----------
@@ -303,7 +308,7 @@ class RadialRouterClassifier(
         super()._learn(data)
 
     def _fit(self, data):
-        from skrouter._training.radial import performance_unit, train
+        from skrouter._training.radial import train
 
         self._versions = versions()
         # What predictions depend on is that of training, whatever is set later.
@@ -311,11 +316,13 @@ class RadialRouterClassifier(
         # In the unit of performance, so that another unit changes nothing.
         self._temperature = self.target_temperature * performance_unit(data)
         encoder = self.encoder_ if self.fine_tune_encoder else None
-        trained = train(
-            self._training_settings(), data, encoder, lambda n: self._on_train_begin(data, n)
-        )
-        self._set_network(trained.network, trained.architecture, data)
+        on_train_begin = partial(self._on_train_begin, data)
+        trained = train(self._training_settings(), data, encoder, on_train_begin)
+        self._set_network(trained.network, trained.architecture, trained.average, data)
         self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
+        self.validation_ = trained.validation
+        if self.verbose and self.validation_ is not None:
+            print(self.validation_)
         self.n_iter_ = len(self.loss_curve_)
         if trained.encoder_weights is not None:
             self.encoder_._set_weights(trained.encoder_weights)
@@ -326,9 +333,9 @@ class RadialRouterClassifier(
             self.random_state,
         )
 
-    def _set_network(self, network, architecture, data):
+    def _set_network(self, network, architecture, average, data):
         """All that predictions need, built here once."""
-        self._network = FittedNetwork(network, architecture)
+        self._network = FittedNetwork(network, architecture, average)
         self._network.prepare(self.device)
         charged = self.uses_cost_ and self._any_trade_off
         self._pool = Pool.of_training(

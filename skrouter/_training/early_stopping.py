@@ -6,11 +6,7 @@ import torch
 
 from skrouter._targets.utility import scalarization_weights, utility
 from skrouter._training.loop import epochs
-
-# Trade-offs at which the choice is validated, as shares: see `scalarization_weights`.
-VALIDATED_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
-
-_ONE_SIDED_95 = 1.645  # standard errors
+from skrouter._training.outcomes import VALIDATED_SHARES
 
 
 def validated_gain(observed, expected, mean, weight, fold, typical_cost_weight):
@@ -154,20 +150,17 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
     -------
     n_epochs : int
         The most epochs whose gain is within one standard error of the largest: differences
-        below that are chance, and the learning rate has come further down. 0 if no gain is
-        above zero with 95 % confidence (normal approximation, one-sided), so that nothing shows
-        that the router is better than the best constant choice.
+        below that are chance, and the learning rate has come further down.
     gains : list of float
-    out_of_fold_predictions : tensor of shape (n_queries, n_llms, n_outcomes) or None
+    out_of_fold_predictions : tensor of shape (n_queries, n_llms, n_outcomes)
         What the learners that were not trained on a query expected of it after that many
-        epochs. None if that is 0.
+        epochs.
     """
     runs = [epochs(learner, queries, objective, schedule) for learner in learners]
     judged = torch.cat(held_out)
     fold = torch.repeat_interleave(torch.tensor([len(rows) for rows in held_out])).to(judged.device)
     batch_size = max(schedule.batch_size, 256)
-    gains, best_gain, least = [], 0.0, math.inf
-    n_epochs, out_of_fold_predictions = 0, None
+    gains, best_gain, least = [], -math.inf, -math.inf
     for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
         with torch.no_grad():
             expected = torch.cat(
@@ -187,10 +180,8 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         )
         gains.append(gain)
         on_epoch(epoch, sum(losses) / len(losses), gain)
-        if gain > max(best_gain, _ONE_SIDED_95 * error):
+        if gain > best_gain:
             best_gain, least = gain, gain - error
         if gain >= least:
             n_epochs, out_of_fold_predictions = epoch, expected
-    if out_of_fold_predictions is not None:
-        out_of_fold_predictions = out_of_fold_predictions[judged.argsort()]
-    return n_epochs, gains, out_of_fold_predictions
+    return n_epochs, gains, out_of_fold_predictions[judged.argsort()]

@@ -12,10 +12,19 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
+from skrouter._training.averaging import FittedAverage, Network, average_learners
+from skrouter._training.closed_form import ClusterLearners, LinearLearners
 from skrouter._training.early_stopping import cross_validate_epochs
+from skrouter._training.judge import Judge
 from skrouter._training.loop import Learner, Objective, Schedule, TrainingTensors, epochs
 from skrouter._training.neighbors import cluster_queries, smooth_over_neighbors
-from skrouter._utils.stats import observed_mean
+from skrouter._training.outcomes import (
+    mean_and_scale,
+    performance_unit,
+    stack_outcomes,
+    typical_cost_weight,
+)
+from skrouter._training.validation import Validation
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.network import RoutingNetwork
 
@@ -31,13 +40,20 @@ class Trained(NamedTuple):
         Arguments of the network.
     encoder_weights : dict of str to ndarray, or None
         None for an encoder that was not trained.
+    average : FittedAverage or None
+        Of this network and other learners. None for the network as it comes.
+    validation : Validation or None
+        None without folds, and without an intercept.
     loss_curve : list of float
     validation_gains : list of float
+        Of the network alone.
     """
 
     network: RoutingNetwork
     architecture: dict
     encoder_weights: dict | None
+    average: FittedAverage | None
+    validation: Validation | None
     loss_curve: list
     validation_gains: list
 
@@ -54,67 +70,13 @@ def train(settings, data, encoder, on_train_begin):
     on_train_begin : callable
         Called with the number of epochs to come; returns what is called after every epoch, and
         stops training by returning true. It is called with a function that returns the network so
-        far and its architecture, and with the losses so far.
+        far, its architecture and the average that it is part of, and with the losses so far.
 
     Returns
     -------
     trained : Trained
     """
     return _Training(settings, data, encoder).run(on_train_begin)
-
-
-def performance_unit(data):
-    """Largest less smallest observed performance, the unit to train in; 1 if all are equal."""
-    performance = data.target.performance[data.sample_weight > 0]
-    return float(np.nanmax(performance) - np.nanmin(performance)) or 1.0
-
-
-def stack_outcomes(data, any_trade_off, unit):
-    """The outcomes to learn, shape (n_queries, n_llms, n_outcomes).
-
-    For any trade-off performance and, if there are any, costs; else the utility at one.
-    Performance and utility are in the given unit, so that it does not matter in which they came.
-    """
-    if not any_trade_off:
-        return data.utility[..., None] / unit
-    parts = (data.target.performance / unit, data.target.cost)
-    return np.stack([part for part in parts if part is not None], axis=-1)
-
-
-def mean_and_scale(outcomes, weight, temperature):
-    """Means and scales of outcomes, each of shape (n_llms, n_outcomes).
-
-    The scale of the performance, or utility, is the temperature, that of the costs their standard
-    deviation; it is 0 for a cost that does not vary. An LLM that was never observed has a mean
-    performance of minus infinity, one whose cost was never observed a mean cost of NaN.
-    """
-    means = np.stack([observed_mean(part, weight) for part in np.moveaxis(outcomes, -1, 0)], -1)
-    scales = np.full(means.shape, float(temperature))
-    if means.shape[1] == 2:
-        costs, center = outcomes[..., 1], means[:, 1]
-        center[np.isneginf(center)] = np.nan
-        deviation = np.sqrt(observed_mean((costs - center) ** 2, weight).clip(min=0.0))
-        # List prices do not vary. Their deviation may come out above zero by rounding.
-        scales[:, 1] = np.where(deviation > 1e-6 * np.abs(center), deviation, 0.0)
-    return means, scales
-
-
-def typical_cost_weight(outcomes, weight):
-    """The trade-off at which costs vary as much as performance does: where it matters most."""
-    if outcomes.shape[-1] == 1:
-        return None
-    deviations = []
-    for part in np.moveaxis(outcomes, -1, 0):
-        known = ~np.isnan(part)
-        weights = np.broadcast_to(weight[:, None], part.shape)[known]
-        values = part[known]
-        if not len(values):
-            return 1.0  # no cost was observed: they count for nothing
-        center = np.average(values, weights=weights)
-        deviations.append(np.sqrt(np.average((values - center) ** 2, weights=weights)))
-    performance, cost = deviations
-    # Where either does not vary no trade-off is more typical than another.
-    return float(performance / cost) if performance > 0 and cost > 0 else 1.0
 
 
 class _Training:
@@ -146,41 +108,94 @@ class _Training:
             )
         folds = self.folds(random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
-        mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
+        self.mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
         self.scale = self.tensor(scale)
         self.queries = TrainingTensors(
-            self.tensor(self.outcomes), self.tensor(weight), clusters, self.tensor(mean)
+            self.tensor(self.outcomes), self.tensor(weight), clusters, self.tensor(self.mean)
         )
         if self.encoder is None:
             self.standardize()
         objective, schedule = self.objective(), self.schedule()
-        gains, n_epochs, out_of_fold_predictions, curve = [], settings.max_iter, None, []
+        gains, n_epochs, curve = [], settings.max_iter, []
+        average, validation, distilled = None, None, None
         # An encoder needs all threads there are; for the network alone see one_thread.
         threads = one_thread() if self.encoder is None else nullcontext()
         with threads, seeded(seed, self.device):
             if folds:
-                learners = [self.learner(rows) for rows, _ in folds]
-                held_out = [self.tensor(rows, torch.long) for _, rows in folds]
-                n_epochs, gains, out_of_fold_predictions = cross_validate_epochs(
-                    learners, self.queries, held_out, objective, schedule, self.report_validation
-                )
-                if not settings.fit_intercept:
-                    # An untrained network is then no constant choice to stay at.
-                    n_epochs = n_epochs or settings.max_iter
+                if "network" in self.learners:
+                    n_epochs, gains, distilled = self.cross_validate(folds, objective, schedule)
+                if settings.fit_intercept:
+                    average, validation, predictions = self.average(folds, distilled, random_state)
+                    distilled, average = self.tensor(predictions), average.scaled(self.unit)
+                    if not average.network_factor.any():
+                        n_epochs = 0
             self.final = self.learner(np.arange(len(weight)))
-            if out_of_fold_predictions is not None:
-                self.final = self.final.distilled(out_of_fold_predictions, settings.distillation)
+            if distilled is not None:
+                self.final = self.final.distilled(distilled, settings.distillation)
             on_epoch = on_train_begin(n_epochs)
             for loss in itertools.islice(
                 epochs(self.final, self.queries, objective, schedule), n_epochs
             ):
                 curve.append(loss)
-                if on_epoch(lambda: (self.ready_network(), self.architecture()), curve):
+                if on_epoch(lambda: (self.ready_network(), self.architecture(), average), curve):
                     break
         self.final.modules.eval()
-        tuned = None if self.final.encoder is None else to_arrays(self.final.encoder)
-        gains = [self.unit * gain for gain in gains]
-        return Trained(self.ready_network(), self.architecture(), tuned, curve, gains)
+        return Trained(
+            self.ready_network(),
+            self.architecture(),
+            None if self.final.encoder is None else to_arrays(self.final.encoder),
+            average,
+            validation and validation.scaled(self.unit),
+            curve,
+            [self.unit * gain for gain in gains],
+        )
+
+    @property
+    def learners(self):
+        """Names of those to average. The others need the intercept, folds and fixed embeddings."""
+        if self.encoder is not None or not self.settings.fit_intercept or self.settings.cv is None:
+            return ("network",)
+        return tuple(self.settings.expert.learners)
+
+    def cross_validate(self, folds, objective, schedule):
+        """The number of epochs, the gains after each, and what was expected out of fold."""
+        return cross_validate_epochs(
+            [self.learner(rows) for rows, _ in folds],
+            self.queries,
+            [self.tensor(rows, torch.long) for _, rows in folds],
+            objective,
+            schedule,
+            self.report_validation,
+        )
+
+    def average(self, folds, out_of_fold_predictions, random_state):
+        """The average of the learners by what they are worth out of fold, see there."""
+        settings, data, n_queries = self.settings, self.data, len(self.outcomes)
+        folds = [rows for _, rows in folds]
+        # List prices do not vary, but for rounding.
+        varies = self.scale.cpu().numpy() > 0
+        deviations = np.where(varies, self.outcomes - self.mean, 0.0).reshape(n_queries, -1)
+        known = data.embeddings, deviations, data.sample_weight, folds, random_state
+        learners = {}
+        for name in self.learners:
+            if name == "network":
+                expected = out_of_fold_predictions.cpu().numpy().astype(np.float64) - self.mean
+                # The mean of an LLM that was never observed is infinite.
+                expected = np.where(varies & np.isfinite(expected), expected, 0.0)
+                learners[name] = Network(expected.reshape(n_queries, -1))
+            elif name == "linear":
+                learners[name] = LinearLearners(*known)
+            else:
+                learners[name] = ClusterLearners(*known)
+        judge = Judge(
+            self.outcomes,
+            self.mean,
+            data.sample_weight,
+            folds,
+            typical_cost_weight(self.outcomes, data.sample_weight),
+            settings.target_temperature,
+        )
+        return average_learners(learners, judge, self.mean)
 
     def ready_network(self):
         """The network of all queries as it is now, to be called on embeddings as they come."""

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+LEARNERS = ("network", "linear", "clusters")
+
 
 class ExpertSettings(NamedTuple):
     """Settings that hardly anybody needs to change, with their defaults.
@@ -21,6 +23,7 @@ class ExpertSettings(NamedTuple):
     weight_decay: float = 0.01
     encoder_learning_rate: float = 5e-5
     max_examples: int = 5000
+    learners: tuple[str, ...] = LEARNERS
 
 
 EXPERT_CONSTRAINTS = {
@@ -32,6 +35,7 @@ EXPERT_CONSTRAINTS = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "encoder_learning_rate": [Interval(Real, 0, None, closed="neither")],
     "max_examples": [Interval(Integral, 0, None, closed="left")],
+    "learners": [tuple, list],
 }
 
 

@@ -5,6 +5,7 @@ May import `_routers` and the rooms below it; torch inside functions only.
 
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
+from skrouter.baselines._cluster import ClusterRouter
 from skrouter.baselines._cosine_classifier import CosineClassifierRouter
 from skrouter.baselines._frugalgpt import FrugalGPTRouter
 from skrouter.baselines._graph import GraphRouter
@@ -21,6 +22,7 @@ from skrouter.baselines._zero import ZeroRouter
 __all__ = [
     "BestPerTaskRouter",
     "BestSingleRouter",
+    "ClusterRouter",
     "CosineClassifierRouter",
     "FrugalGPTRouter",
     "GraphRouter",

@@ -53,7 +53,10 @@ class OutcomeConv(MessagePassing):
     """
 
     def __init__(self, dim: int, n_edge_features: int) -> None:
-        super().__init__(aggr="add")
+        with warnings.catch_warnings():
+            # torch-geometric reads the types of `message` in a way that Python 3.13 warns of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            super().__init__(aggr="add")
         self.own = nn.Linear(dim, dim)
         self.message_of_query = nn.Linear(dim, dim)
         self.gate = nn.Linear(n_edge_features, dim)

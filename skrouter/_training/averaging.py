@@ -1,0 +1,227 @@
+"""Average the learners of outcomes by how well they do out of fold.
+
+Three steps, each on predictions for queries that were held out:
+
+1. A learner whose mean gain is `z` standard errors (of the paired difference) below that of the
+   best has the weight ``exp(-(z / 2)**2 / 2)``: those that chance does not tell apart share.
+2. The average, as a deviation from the mean outcomes, is multiplied by a factor that makes it come
+   true: the slope of what was observed on what was expected, one for performance and one for costs,
+   shrunk by its own uncertainty. Where outcomes do not depend on the query it is 0, and the router
+   stays at the best single LLM.
+3. What that average gains at each trade-off is kept for the user.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrouter._training.closed_form import look_up, normalized
+from skrouter._training.validation import Validation
+
+# Standard errors below the best at which the weight has fallen to 0.6.
+_INDISTINGUISHABLE = 2.0
+
+_LEAST_SHARE = 0.01  # of a family of learners: with less it is left out, and costs no time
+
+
+class Network:
+    """The network among the learners: what those of the folds expected, as deviations.
+
+    Parameters
+    ----------
+    deviations : ndarray of shape (n_queries, n_outcomes)
+    """
+
+    settings = (None,)
+
+    def __init__(self, deviations):
+        self._deviations = deviations
+
+    def out_of_fold(self, shares):
+        """As of the other learners; there is one setting."""
+        return shares[0] * self._deviations
+
+
+def average_learners(learners, judge, mean):
+    """Average learners by what they are worth out of fold, and make the average come true.
+
+    Parameters
+    ----------
+    learners : dict of str to learner
+        "network", "linear" and "clusters", or some of them.
+    judge : Judge
+    mean : ndarray of shape (n_llms, n_outcomes)
+
+    Returns
+    -------
+    average : FittedAverage
+    validation : Validation
+    predictions : ndarray of shape (n_queries, n_llms, n_outcomes)
+        What the average expects of held-out queries.
+    """
+    shape = (-1, *mean.shape)
+    shares = _shares_of(learners, judge, shape)
+    deviations = np.zeros((len(judge.weight), *mean.shape))
+    for name, each in shares.items():
+        deviations += learners[name].out_of_fold(each).reshape(shape)
+    factors = judge.factors(deviations)
+    average = FittedAverage(
+        mean,
+        factors * shares.get("network", np.zeros(1))[0],
+        *_closed_form(learners, shares, factors, mean),
+    )
+    deviations *= factors
+    return average, _validation(judge, deviations, shares, factors), mean + deviations
+
+
+def _closed_form(learners, shares, factors, mean):
+    """The part of the average that needs no network."""
+    linear, tables = None, []
+    # Outcomes of an LLM stand side by side.
+    columns = np.tile(factors, len(mean))
+    if "linear" in shares and factors.any():
+        linear = tuple(part * columns for part in learners["linear"].averaged(shares["linear"]))
+    if "clusters" in shares and factors.any():
+        tables = [
+            (centers, [(sharpness, table * columns) for sharpness, table in each])
+            for centers, each in learners["clusters"].averaged(shares["clusters"])
+        ]
+    return linear, tables
+
+
+def _validation(judge, deviations, shares, factors):
+    gains, errors = [], []
+    for cost_weight in judge.cost_weights:
+        gain = error = np.nan
+        if judge.measurable:
+            each, weight = judge.gains(deviations, cost_weight), judge.merit_weight
+            gain = np.average(each, weights=weight)
+            error = np.sqrt((weight**2 * (each - gain) ** 2).sum()) / weight.sum()
+        gains.append(float(gain))
+        errors.append(float(error))
+    return Validation(
+        {name: float(each.sum()) for name, each in shares.items()},
+        dict(zip(("performance", "cost"), factors.tolist(), strict=False)),
+        judge.cost_weights.tolist(),
+        gains,
+        errors,
+        [judge.share_elsewhere(deviations, cost_weight) for cost_weight in judge.cost_weights],
+    )
+
+
+def _shares_of(learners, judge, shape):
+    """Weights of all settings of all learners.
+
+    The weights of a learner's settings are shared out so that together they weigh as much as its
+    best: several settings are no more evidence than one.
+
+    Parameters
+    ----------
+    learners : dict of str to learner
+    judge : Judge
+    shape : tuple
+        Of the outcomes.
+
+    Returns
+    -------
+    shares : dict of str to ndarray
+        They sum to 1 together; a learner with a share below one per cent is left out.
+    """
+    merits = {
+        name: [
+            judge.merit(learner.out_of_fold(only).reshape(shape))
+            for only in np.eye(len(learner.settings))
+        ]
+        for name, learner in learners.items()
+        if len(learner.settings)
+    }
+    weight = judge.merit_weight
+    if not merits:
+        return {}
+    best = max(
+        (merit for each in merits.values() for merit in each),
+        key=lambda merit: np.average(merit, weights=weight),
+    )
+    weights = {
+        name: np.array([np.exp(-0.5 * (_errors_below(best, merit, weight)) ** 2) for merit in each])
+        for name, each in merits.items()
+    }
+    shares = {name: each.max() * each / each.sum() for name, each in weights.items()}
+    for least in (_LEAST_SHARE, 0.0):
+        total = sum(each.sum() for each in shares.values())
+        shares = {
+            name: each / total for name, each in shares.items() if each.sum() >= least * total
+        }
+    return shares
+
+
+def _errors_below(best, merit, weight):
+    """How many times `_INDISTINGUISHABLE` standard errors a merit is below the best."""
+    difference = best - merit
+    mean = np.average(difference, weights=weight)
+    error = np.sqrt((weight**2 * (difference - mean) ** 2).sum()) / weight.sum()
+    # Without an error all queries agree: both are the same, or one is certainly worse.
+    return 0.0 if mean <= 0 else mean / max(_INDISTINGUISHABLE * error, np.finfo(float).tiny)
+
+
+class FittedAverage(NamedTuple):
+    """The average of the learners, ready to predict, except for the network in it.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_llms, n_outcomes)
+    network_factor : ndarray of shape (n_outcomes,)
+        What the deviations that the network expects are multiplied by.
+    linear : tuple of ndarray, or None
+        Coefficients (n_features, n_llms * n_outcomes) and intercepts.
+    tables : list of tuple
+        For each set of clusters their centers, and a list of sharpness and table.
+    """
+
+    mean: np.ndarray
+    network_factor: np.ndarray
+    linear: tuple | None
+    tables: list
+
+    def outcomes(self, embeddings, network_outcomes):
+        """Expected outcomes.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (n_queries, n_features)
+        network_outcomes : callable
+            Gives the outcomes that the network expects. It is not asked if nothing of it counts.
+
+        Returns
+        -------
+        outcomes : ndarray of shape (n_queries, n_llms, n_outcomes)
+        """
+        deviations = np.zeros((len(embeddings), self.mean.size))
+        if self.linear is not None:
+            coefficient, intercept = self.linear
+            deviations += embeddings @ coefficient + intercept
+        if self.tables:
+            unit = normalized(embeddings)
+            for centers, tables in self.tables:
+                similarity = unit @ centers.T
+                for sharpness, table in tables:
+                    deviations += look_up(table, similarity, sharpness)
+        deviations = deviations.reshape(-1, *self.mean.shape)
+        if self.network_factor.any():
+            # The mean of an LLM that was never observed is infinite.
+            expected = network_outcomes() - np.where(np.isfinite(self.mean), self.mean, 0.0)
+            deviations += self.network_factor * np.where(np.isfinite(expected), expected, 0.0)
+        return self.mean + deviations
+
+    def scaled(self, unit):
+        """The same average where performance is `unit` times as large."""
+        units = np.array([unit, 1.0])[: self.mean.shape[1]]
+        columns = np.tile(units, len(self.mean))
+        return self._replace(
+            mean=self.mean * units,
+            linear=self.linear and tuple(part * columns for part in self.linear),
+            tables=[
+                (centers, [(sharpness, table * columns) for sharpness, table in each])
+                for centers, each in self.tables
+            ],
+        )

@@ -1,0 +1,242 @@
+"""Which of several routers to take, by cross-validation on the user's own data."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_consistent_length, indexable
+
+from skrouter._targets.routing_target import RoutingTarget, check_routing_target
+from skrouter._targets.utility import routing_utility
+from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike, TargetLike
+from skrouter.baselines import BestSingleRouter
+from skrouter.metrics._bootstrap import PairedDifference
+from skrouter.report._realized_outcomes import compare, mean_known, realize_outcomes
+from skrouter.report._references import ORACLE, SINGLE, random_and_oracle
+
+
+class ComparedRouter(NamedTuple):
+    """One row of a comparison.
+
+    Attributes
+    ----------
+    name : str
+    score : float
+        Mean utility on held-out queries.
+    gain : PairedDifference
+        Utility less that of the best single LLM, on the same queries.
+    behind : PairedDifference
+        Utility of the best router of all less that of this one. Where its `low` is at most 0, the
+        two cannot be told apart.
+    share : float
+        Part of what the oracle gains over the best single LLM. NaN where it gains nothing.
+    seconds : float
+        Mean time of a fit.
+    """
+
+    name: str
+    score: float
+    gain: PairedDifference
+    behind: PairedDifference
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterComparison:
+    """What :func:`compare_routers` found; ``print`` it, or look at its rows.
+
+    Parameters
+    ----------
+    recommended : str
+        Name of the first router, in the order given, that cannot be told apart from the best.
+    rows : list of ComparedRouter
+        The recommended router first, the others by score.
+    oracle : float
+        Mean utility of the best LLM of every query, which nobody knows beforehand.
+    n_queries : int
+        Number of queries, each held out once.
+    cost_weight : float
+        The trade-off at which everything is judged.
+
+    Examples
+    --------
+    See :func:`compare_routers`, which makes it.
+    """
+
+    recommended: str
+    rows: list[ComparedRouter]
+    oracle: float
+    n_queries: int
+    cost_weight: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_queries} held-out queries, cost_weight={self.cost_weight:g}. Recommended: "
+            f"{self.recommended}, the first that cannot be told apart from the best.",
+            "",
+            "| router | score | less best single LLM | 95 % interval | of the oracle's gain | "
+            "seconds per fit |",
+            "|---|---:|---:|---|---:|---:|",
+        ]
+        for row in self.rows:
+            share = "" if np.isnan(row.share) else f"{row.share:.0%}"
+            gain = row.gain
+            lines.append(
+                f"| {row.name} | {row.score:.4f} | {gain.difference:+.4f} | "
+                f"[{gain.low:+.4f}, {gain.high:+.4f}] | {share} | {row.seconds:.2g} |"
+            )
+        return "\n".join([*lines, f"| {ORACLE} | {self.oracle:.4f} | | | | |"])
+
+
+@with_shared_parts
+def compare_routers(
+    routers: Sequence[tuple[str, BaseEstimator]],
+    X: QueriesLike,
+    y: TargetLike,
+    cost: CostLike | None = None,
+    *,
+    cost_weight: float = 0.02,
+    cv: int | Any = 4,
+    tasks: LabelsLike | None = None,
+    random_state: int | None = 0,
+) -> RouterComparison:
+    """Compare routers by cross-validation, and say which to take.
+
+    Every router is fitted without the queries of a fold and chooses LLMs for them, fold by fold.
+    The best single LLM of the other folds is compared along. Recommended is the first router, in
+    the order given, whose utility cannot be told apart from that of the best (paired intervals
+    over queries): so give the simplest first.
+
+    Parameters
+    ----------
+    routers : list of tuple
+        Names and unfitted routers, the simplest first. They are cloned. Pipelines and searches
+        that end in a router will do; each is judged at `cost_weight`, and should be given it.
+    %(X_fit)s
+    %(y_fit)s
+    %(cost)s
+    cost_weight : float, default=0.02
+        The trade-off to judge at: performance given up for one US dollar per 1,000 queries. Not
+        used without costs.
+    cv : int, splitter or iterable of splits, default=4
+        Folds; an int shuffles. Every query must be held out once.
+    tasks : array-like of shape (n_queries,), default=None
+        Task of each query, for routers that want it told.
+    random_state : int or None, default=0
+        Seed of the folds and of the intervals.
+
+    Returns
+    -------
+    comparison : RouterComparison
+        ``print`` it for a table in Markdown.
+
+    Raises
+    ------
+    ValueError
+        If no router was given, names are not unique, tasks are missing for a router that wants
+        them, or folds do not hold out every query once.
+
+    See Also
+    --------
+    routing_report : Whether one fitted router pays, in detail.
+
+    Examples
+    --------
+    >>> from skrouter.baselines import ClusterRouter, LinearRouter
+    >>> from skrouter.datasets import make_routing_problem
+    >>> from skrouter import compare_routers
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> data = make_routing_problem(1000, random_state=0)
+    >>> X = TfidfVectorizer().fit_transform(data.queries).toarray()
+    >>> routers = [("clusters", ClusterRouter(random_state=0)), ("ridge", LinearRouter())]
+    >>> comparison = compare_routers(routers, X, data.performance, data.cost)
+    >>> comparison.recommended
+    'clusters'
+    """
+    names = [name for name, _ in routers]
+    if not names or len(set(names)) < len(names) or {SINGLE, ORACLE} & set(names):
+        raise ValueError(
+            f"routers must be (name, router) with unique names other than {SINGLE!r} and "
+            f"{ORACLE!r}, at least one; got names {names}."
+        )
+    target = check_routing_target(y, cost)
+    check_consistent_length(X, target.performance, tasks)
+    needy = [name for name, router in routers if getattr(router, "_needs_tasks", False)]
+    if needy and tasks is None:
+        raise ValueError(f"tasks is missing: {needy} want the task of each query.")
+    cost_weight = 0.0 if target.cost is None else cost_weight
+    folds = _folds(cv, len(target.performance), random_state)
+    single = BestSingleRouter(cost_weight=cost_weight)
+    utility, seconds = {}, {}
+    for name, router in [(SINGLE, single), *routers]:
+        utility[name], seconds[name] = _held_out(router, X, target, tasks, folds, cost_weight)
+    oracle = realize_outcomes(
+        target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
+    ).utility
+    best = max(utility, key=lambda name: mean_known(utility[name]))
+    rows = []
+    for name, each in utility.items():
+        known = ~np.isnan(each) & ~np.isnan(utility[SINGLE])
+        possible = mean_known((oracle - utility[SINGLE])[known])
+        gain = compare(each, utility[SINGLE], random_state=random_state)
+        behind = compare(utility[best], each, random_state=random_state)
+        share = gain.difference / possible if possible > 0 else float("nan")
+        rows.append(ComparedRouter(name, mean_known(each), gain, behind, share, seconds[name]))
+    recommended = next(row for row in rows if not row.behind.low > 0)
+    others = sorted((row for row in rows if row is not recommended), key=lambda row: -row.score)
+    return RouterComparison(
+        recommended=recommended.name,
+        rows=[recommended, *others],
+        oracle=mean_known(oracle),
+        n_queries=len(target.performance),
+        cost_weight=cost_weight,
+    )
+
+
+def _folds(
+    cv: object, n_queries: int, random_state: int | None
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    rows = np.arange(n_queries)
+    if isinstance(cv, int):
+        order = np.random.default_rng(random_state).permutation(n_queries)
+        return [(np.setdiff1d(rows, part), np.sort(part)) for part in np.array_split(order, cv)]
+    folds = list(check_cv(cv).split(rows))
+    held_out = np.concatenate([part for _, part in folds])
+    if not np.array_equal(np.sort(held_out), rows):
+        raise ValueError(f"cv must hold out every query once; got {cv!r}.")
+    return folds
+
+
+def _held_out(
+    router: BaseEstimator,
+    X: QueriesLike,
+    target: RoutingTarget,
+    tasks: LabelsLike | None,
+    folds: list[tuple[NDArray[Any], NDArray[Any]]],
+    cost_weight: float,
+) -> tuple[Floats, float]:
+    """Utility on every query of what a router calls that did not know it, and time of a fit."""
+    (X,) = indexable(X)
+    utility, seconds = np.full(len(target.performance), np.nan), []
+    known = ~np.isnan(routing_utility(target.performance, target.cost, cost_weight)).all(axis=1)
+    for train, test in folds:
+        train, test = train[known[train]], test[known[test]]
+        told_fit, told_predict = {}, {}
+        if getattr(router, "_needs_tasks", False):
+            told_fit["tasks"] = _safe_indexing(tasks, train)
+            told_predict["tasks"] = _safe_indexing(tasks, test)
+        start = time.perf_counter()
+        fitted: Any = clone(router)
+        fitted.fit(_safe_indexing(X, train), target.rows(train), **told_fit)
+        seconds.append(time.perf_counter() - start)
+        llms = fitted.predict(_safe_indexing(X, test), **told_predict)
+        utility[test] = realize_outcomes(target.rows(test), llms, cost_weight).utility
+    return utility, float(np.mean(seconds))

@@ -1,0 +1,79 @@
+"""Which of several routers to take, by cross-validation."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skrouter import compare_routers
+from skrouter.baselines import BestPerTaskRouter, KNNRouter, LinearRouter, RandomRouter
+
+rng = np.random.default_rng(0)
+SIDE = rng.integers(2, size=300)
+X = np.column_stack([SIDE, rng.normal(size=300)]).astype(float)
+SUCCESS = np.where(SIDE[:, None] == [0, 1, 2], 0.9, 0.4)
+PERFORMANCE = (rng.random((300, 3)) < SUCCESS).astype(float)
+COST = np.array([0.1, 0.2, 0.3])
+ROUTERS = [("random", RandomRouter(random_state=0)), ("ridge", LinearRouter(1.0, cost_weight=0.1))]
+
+
+def test_the_first_that_cannot_be_told_apart_is_recommended():
+    twins = [*ROUTERS, ("the same again", LinearRouter(1.0, cost_weight=0.1))]
+    found = compare_routers(twins, X, PERFORMANCE, COST, cost_weight=0.1)
+    assert found.recommended == "ridge"
+    assert [row.name for row in found.rows][:2] == ["ridge", "the same again"]
+    ridge, again, *others = found.rows
+    assert ridge.score == again.score
+    assert {row.name for row in others} == {"best single LLM", "random"}
+    assert all(row.behind.low > 0 for row in others)
+    assert ridge.gain.low > 0.1
+    assert 0.3 < ridge.share < 1
+    assert found.oracle > ridge.score
+
+
+def test_scores_are_those_of_routers_that_did_not_know_the_query():
+    folds = list(KFold(3).split(X))
+    found = compare_routers(ROUTERS, X, PERFORMANCE, COST, cost_weight=0.1, cv=folds)
+    utility = PERFORMANCE - 0.1 * COST
+    by_hand = np.empty(300)
+    for train, test in folds:
+        router = LinearRouter(1.0, cost_weight=0.1).fit(X[train], PERFORMANCE[train], COST)
+        by_hand[test] = utility[test, router.predict(X[test])]
+    row = next(row for row in found.rows if row.name == "ridge")
+    assert row.score == pytest.approx(by_hand.mean())
+    assert found.n_queries == 300
+    assert f"{row.score:.4f}" in str(found)
+
+
+def test_where_nothing_is_gained_the_best_single_llm_is_recommended():
+    shuffled = rng.permutation(PERFORMANCE)
+    found = compare_routers([("kNN", KNNRouter())], X, shuffled, COST)
+    assert found.recommended == found.rows[0].name == "best single LLM"
+
+
+def test_pipelines_tasks_and_missing_scores():
+    holes = np.where(rng.random(PERFORMANCE.shape) < 0.2, np.nan, PERFORMANCE)
+    holes[np.isnan(holes).all(axis=1), 0] = 0.0
+    routers = [
+        ("table", BestPerTaskRouter()),
+        ("scaled", make_pipeline(StandardScaler(), LinearRouter(1.0))),
+    ]
+    found = compare_routers(routers, X, holes, tasks=SIDE.tolist())
+    assert found.cost_weight == 0
+    assert found.recommended == "table"
+
+
+@pytest.mark.parametrize(
+    ("routers", "options", "message"),
+    [
+        ([], {}, "routers must be"),
+        ([ROUTERS[0], ROUTERS[0]], {}, "unique names"),
+        ([("oracle", LinearRouter())], {}, "other than"),
+        ([("table", BestPerTaskRouter())], {}, "tasks is missing"),
+        (ROUTERS, {"cv": [(np.arange(200), np.arange(200, 300))]}, "hold out every query once"),
+    ],
+)
+def test_bad_input(routers, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare_routers(routers, X, PERFORMANCE, COST, **options)
