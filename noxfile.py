@@ -117,7 +117,8 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
-    """The documentation; warnings are errors."""
-    session.install("-c", constraints(session), "-e", ".[docs]")
+    """The documentation; warnings are errors. Then its pages in a browser, if one is at hand."""
+    session.install("-c", constraints(session), "-e", ".[docs,test]")
     build = ["sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html"]
     session.run(*build, env=OFFLINE)
+    session.run("pytest", "-rs", "tests/test_site.py", env=OFFLINE)

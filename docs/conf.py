@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import torch
+from sphinx_gallery.sorting import ExplicitOrder
 
 import skrouter
 
@@ -18,6 +19,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    # MathJax as files of this site: formulas look the same everywhere, also without the network.
+    # MathML, the alternative without scripts, needs a mathematical font on the reader's machine.
+    "sphinx-mathjax-offline",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
@@ -25,6 +32,15 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+# Prompts and output are not copied, and output of the gallery has no button.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight pre"
+
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_include_source = True
+plot_formats = [("png", 150)]
 # As in scikit-learn: a name between single backticks is code.
 default_role = "literal"
 
@@ -62,6 +78,10 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     # Every example is run, whatever its name.
     "filename_pattern": r"\.py$",
+    # By task; the quick start, which is in no subfolder, comes first.
+    "subsection_order": ExplicitOrder(
+        [f"../examples/{task}" for task in ("data", "cost", "compare", "serve")]
+    ),
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skrouter",),
@@ -70,6 +90,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    # Pages of times fetch scripts from elsewhere.
+    "write_computation_times": False,
     "show_signature": False,
     "plot_gallery": "True",
 }
@@ -77,10 +99,29 @@ sphinx_gallery_conf = {
 # -- HTML ------------------------------------------------------------------------------------------
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skrouter"
+html_title = f"skrouter {version}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["skrouter.css"]
+html_favicon = "_static/logo.svg"
+REPOSITORY = "https://github.com/skrouter/skrouter"
 html_theme_options = {
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": html_title,
+    },
+    "icon_links": [
+        {"name": "Source", "url": REPOSITORY, "icon": "fa-brands fa-github"},
+        {"name": "Issues", "url": f"{REPOSITORY}/issues", "icon": "fa-solid fa-circle-question"},
+    ],
+    "header_links_before_dropdown": 5,
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "show_toc_level": 2,
 }
+html_context = {"default_mode": "auto"}
+# Pages without pages below them have nothing to show beside them.
+ALONE = ("index", "getting_started", "method", "architecture", "contributing", "changelog")
+html_sidebars = {page: [] for page in ALONE}

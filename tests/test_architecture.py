@@ -1,7 +1,6 @@
 """The rooms: imports run one way, and everything lives in a room."""
 
 import ast
-import re
 import shutil
 import subprocess
 import sys
@@ -88,21 +87,3 @@ def test_modules_and_functions_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert len(lines_of_code(node, source)) <= 80, node.name
-
-
-def test_the_picture_in_the_documentation_is_drawn_from_the_contract(tmp_path, monkeypatch):
-    pytest.importorskip("docutils")
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
-    rooms = __import__("rooms")
-    layers = rooms.read_layers()
-    drawn = re.findall(r'class="name"[^>]*>([^<]+)<', rooms.draw(layers))
-    assert drawn == [room for layer in layers for room in layer]
-    assert set(drawn) == {
-        path.parent.name for path in PACKAGE.glob("*/__init__.py")
-    }  # every folder, and no other
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").replace('"_meta",', "", 1)
-    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-    assert rooms.read_layers(tmp_path) == [layer for layer in layers if layer != ["_meta"]]
-    page = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
-    for name in re.findall(r"``((?:_\w+|nn|metrics|baselines)/[\w/]+(?:\.py)?)``", page):
-        assert (PACKAGE / name).exists(), name

@@ -39,7 +39,7 @@ RESTRUCTURED = re.compile(
     ^(?:[ ]*\.\.[ ]not[ ]run:[ ](?P<reason>.+)\n\n)?
     (?:
         # A directive, its options, and the blank or further indented lines below it ...
-        (?P<indent>[ ]*)\.\.[ ](?:code-block|code|sourcecode)::[ ](?:python|py|pycon)\n
+        (?P<indent>[ ]*)\.\.[ ](?:(?:code-block|code|sourcecode)::[ ](?:python|py|pycon)|plot::)\n
         (?:[ ]+:.*\n)*
         (?P<code>(?:[ ]*\n|(?P=indent)[ ]+\S.*\n)+)
         |
@@ -171,6 +171,7 @@ def test_blocks_are_found():
         "Title\n=====\n\n.. code-block:: python\n   :name: first\n\n   a = 1\n\n   b = 2\n\n"
         "Text::\n\n   shown\n\n>>> a\n1\n\nText.\n\n"
         ".. not run: no network\n\n.. code-block:: python\n\n   c\n\n"
+        ".. plot::\n   :alt: A line\n\n   d = 4\n\n"
         ".. code-block:: bash\n\n   ls\n\n.. code-block:: pycon\n\n   >>> a + b\n   3\n"
     )
     found = find_blocks(Path("page.rst"), restructured)
@@ -178,6 +179,7 @@ def test_blocks_are_found():
         ("a = 1\n\nb = 2", None, False),
         (">>> a\n1", None, True),
         ("c", "no network", False),
+        ("d = 4", None, False),
         (">>> a + b\n3", None, True),
     ]
     namespace = {}

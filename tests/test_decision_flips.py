@@ -306,7 +306,7 @@ def test_the_last_message_of_the_user_is_edited():
         ({"cost_weight": -1.0}, ValueError, "cost_weight must be a finite number >= 0"),
         ({"cost_weight": [0.1]}, ValueError, r"cost_weight has shape \(1,\)"),
         ({"cost": [1.0, 1.0]}, ValueError, "cost was given without y"),
-        ({"y": np.ones((3, 2))}, ValueError, "inconsistent numbers of samples"),
+        ({"y": np.ones((3, 2))}, ValueError, "queries has 2, and y has 3"),
         ({"y": np.ones((2, 3))}, ValueError, "y has 3"),
         ({"random_state": "a"}, ValueError, "'a' cannot be used to seed"),
     ],

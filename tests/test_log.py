@@ -429,8 +429,8 @@ def test_polars_frames():
         ({"sample_weight": "unused"}, ValueError, "'unused' is missing in row 0"),
         ({"cost": "unused"}, ValueError, "a performance and a cost: there is nothing"),
         ({"propensity": "unused"}, ValueError, "a performance and a propensity: there is"),
-        ({"prices": PRICES}, ValueError, "prices was given without prompt_tokens"),
-        (TOKENS, ValueError, "prompt_tokens and completion_tokens was given without prices"),
+        ({"prices": PRICES}, ValueError, "prices without prompt_tokens"),
+        (TOKENS, ValueError, "prompt_tokens and completion_tokens without prices"),
         ({"prompt_tokens": "tokens_in"}, ValueError, "belong together"),
     ],
 )

@@ -143,7 +143,7 @@ def test_probability_of_an_unobserved_outcome_is_left_out():
     [
         (CHOSEN, {}, "['large', 'small'], which are not in the pool [0, 1]"),
         (["large", "huge"] * 2, {"llm_names": NAMES}, "llms holds ['huge']"),
-        (CHOSEN[:3], {"llm_names": NAMES}, "inconsistent numbers of samples: [4, 3]"),
+        (CHOSEN[:3], {"llm_names": NAMES}, "outcomes has 4, and llms has 3"),
         (0, {}, "llms has shape ()"),
         (np.full((4, 3), 1 / 3), {}, "llms has shape (4, 3)"),
         (np.full((4, 2), "large"), {}, "must hold the probability"),
@@ -452,8 +452,8 @@ def test_more_confidence_is_a_wider_interval():
 @pytest.mark.parametrize(
     "arguments, options, message",
     [
-        (([1, 2], [1, 2, 3]), {}, "inconsistent numbers of samples"),
-        (([1, 2], [1, 2]), {"groups": ["a"]}, "inconsistent numbers of samples"),
+        (([1, 2], [1, 2, 3]), {}, "utility_a has 2, and utility_b has 3"),
+        (([1, 2], [1, 2]), {"groups": ["a"]}, "utility_b has 2, and groups has 1"),
         (([1, np.inf], [1, 2]), {}, "infinite"),
         (([1], [2]), {}, "1 query with both outcomes; at least 2"),
         (([1, nan], [2, 3]), {}, "1 query with both outcomes"),

@@ -223,7 +223,7 @@ def test_areas_of_any_points(points, c_min, width):
         ([1.0, np.inf], [0.5, 0.5], "cost holds 1 NaN or infinite"),
         ([1.0, -2.0], [0.5, 0.5], "cost holds negative values, the least is -2."),
         ([], [], "cost and performance are empty"),
-        ([1.0, 2.0], [0.5], "inconsistent numbers of samples: [2, 1]"),
+        ([1.0, 2.0], [0.5], "cost has 2, and performance has 1"),
         ([[1.0, 2.0]] * 2, [0.5, 0.5], "cost should be a 1d array"),
     ],
 )

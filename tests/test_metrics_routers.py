@@ -92,7 +92,7 @@ def test_metrics_of_a_pair_leave_out_queries_without_both_outcomes():
         ([0, 1, 1, 0], {"weak": 1, "strong": 0}, "strong=0 is not better than weak=1: the diff"),
         ([0, 1, 1, 0], {"weak": 1, "strong": 1}, "is 0, and there is no gap to recover"),
         ([0, 1, 1, 2], WHICH, "llms holds [2], which are not in the pool"),
-        ([0, 1, 1], WHICH, "inconsistent numbers of samples: [4, 3]"),
+        ([0, 1, 1], WHICH, "outcomes has 4, and llms has 3"),
     ],
 )
 def test_bad_input_of_pgr_is_refused(llms, options, message):
@@ -153,7 +153,7 @@ def test_apgr_of_weights_is_that_of_repetitions():
     [
         ([0.1, nan, 0.2, 0.3], "strong_score contains NaN"),
         ([0.1, np.inf, 0.2, 0.3], "strong_score contains infinity"),
-        ([0.1, 0.2], "inconsistent numbers of samples: [4, 2]"),
+        ([0.1, 0.2], "y_true has 4, and strong_score has 2"),
         (np.ones((4, 2)), "1d array"),
     ],
 )

@@ -57,6 +57,31 @@ def test_row_labels_that_say_nothing_about_the_order_are_taken_by_place(log):
     np.testing.assert_array_equal(LinearRouter().fit(X, other, cost=cost).predict(X), wanted)
 
 
+# Queries
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_a_table_of_text_is_asked_for_one_column(as_frame):
+    queries = ["prove it", "say hello", "count to ten", "prove that"]
+    table = pd.DataFrame({"query": queries, "task": "chat"})
+    table = table if as_frame else table.to_numpy()
+    router = LinearRouter(encoder=FitThenTransform())
+    for call in (
+        lambda: router.fit(table, np.eye(4)[:, :2]),
+        lambda: router.fit(queries, np.eye(4)[:, :2]).predict(table),
+    ):
+        with pytest.raises(ValueError, match=r"X has shape \(4, 2\).* Pass one column"):
+            call()
+
+
+def test_inputs_of_different_length_are_named(log):
+    X, performance, cost = log
+    with pytest.raises(ValueError, match="X has 30, and y has 40"):
+        LinearRouter().fit(X[:30], performance)
+    with pytest.raises(ValueError, match="performance has 40, and cost has 10"):
+        LinearRouter().fit(X, performance, cost=cost[:10])
+
+
 # Prices
 
 

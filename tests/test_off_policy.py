@@ -393,7 +393,7 @@ TABLE = np.zeros((3, 2))
         ({"cost_weight": 0.1}, "cost is missing, but cost_weight=0.1 charges it"),
         ({"cost_weight": -1}, "'cost_weight' parameter of off_policy_value must be"),
         ({"llms": ["a", "b", "d"]}, r"llms holds \['d'\], which are not in the pool \['a', 'b'\]"),
-        ({"llms": ["a", "b"]}, "inconsistent numbers of samples"),
+        ({"llms": ["a", "b"]}, "outcomes has 3, and llms has 2"),
         ({"llms": TABLE, "llm_names": ["a", "b"]}, "rows that are not probabilities"),
         ({"llm_names": ["a", "d"]}, r"logged_llms holds \['b'\], which are not in the pool"),
         ({"llm_names": ["a", "b", "a"]}, "llm_names must be distinct"),

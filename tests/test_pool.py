@@ -186,7 +186,7 @@ def test_performance_of_another_range(numbers):
         (lambda r, X: r.add_llm("d", [1.0], -1.0, X[:1]), "cost holds negative"),
         (lambda r, X: r.add_llm("d", [1.0], [np.nan], X[:1]), "cost is NaN on every query"),
         (lambda r, X: r.add_llm("d", [np.nan], 1.0, X[:1]), "performance must hold finite"),
-        (lambda r, X: r.add_llm("d", [1.0, 1.0], 1.0, X[:1]), "inconsistent numbers of samples"),
+        (lambda r, X: r.add_llm("d", [1.0, 1.0], 1.0, X[:1]), "X has 1, and performance has 2"),
         (lambda r, X: r.add_llm("d", [1.0], 1.0, X[:1, :2]), "2 features"),
         (lambda r, X: r.remove_llm("z"), "'z' is not in the pool"),
         (lambda r, X: r.update_cost({"z": 1.0}), "'z' is not in the pool"),

@@ -376,7 +376,7 @@ def test_labels_are_no_target_to_make():
         (PERFORMANCE, 1.0, "cost has shape ()"),
         (PERFORMANCE, [1.0, 2.0], "cost has shape (2,); wanted (2, 3), one per query and LLM"),
         (PERFORMANCE, COST.T, "cost has shape (3, 2); wanted (2, 3)"),
-        (PERFORMANCE, np.ones((3, 3)), "inconsistent numbers of samples: [2, 3]"),
+        (PERFORMANCE, np.ones((3, 3)), "performance has 2, and cost has 3"),
         (PERFORMANCE, [1.0, -2.0, 1.0], "cost holds 1 negative value(s), the first at (1,)"),
         (PERFORMANCE, [1.0, 2.0, np.inf], "cost holds 1 infinite value(s), the first at (2,)"),
         (PERFORMANCE, -COST, "cost holds 6 negative value(s), the first at (0, 0)"),

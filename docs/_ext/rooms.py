@@ -1,7 +1,7 @@
-"""The directive ``rooms``: the order of the rooms as a picture, drawn from the contract.
+"""The directive ``rooms``: the rooms of skrouter as a picture, and what lives in each.
 
-The contract that import-linter holds the code against is read from pyproject.toml, and what lives
-in a room from the docstring of its folder, so that the picture cannot say something else.
+Both are read at every build: the order from the layers contract of import-linter in
+pyproject.toml, what lives in a room from the docstring of its ``__init__.py``.
 """
 
 import ast
@@ -11,69 +11,70 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
 
 ROOT = Path(__file__).parents[2]
 
-_WIDTH, _HEIGHT, _GAP, _TOP = 760, 44, 10, 34
+WIDTH, ROW, GAP, MARGIN, BAR = 520, 42, 12, 10, 34
 
 
-def read_layers(root=ROOT):
-    """Rooms from the top to the bottom; those of one layer do not know each other."""
-    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    for contract in contracts["tool"]["importlinter"]["contracts"]:
-        if contract["type"] == "layers":
-            return [[room.strip() for room in layer.split("|")] for layer in contract["layers"]]
-    raise ValueError("pyproject.toml has no contract of layers.")
+def read_layers(pyproject=ROOT / "pyproject.toml"):
+    """The layers, first the last one, each a list of names: what stands below may be imported."""
+    settings = tomllib.loads(Path(pyproject).read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return [[name.strip(" ()") for name in layer.replace(":", "|").split("|")] for layer in layers]
 
 
-def what_lives_in(room, root=ROOT):
-    """First sentence of the docstring of a folder."""
-    source = (root / "skrouter" / room / "__init__.py").read_text(encoding="utf-8")
-    return " ".join(ast.get_docstring(ast.parse(source)).split("\n\n")[0].split())
+def read_room(name, package=ROOT / "skrouter"):
+    """The first paragraph of the ``__init__.py`` of a room: what lives there."""
+    source = (Path(package) / name / "__init__.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
 
 
-def draw(layers, sentence=what_lives_in):
-    """The rooms as SVG; imports run downwards only."""
-    height = _TOP + len(layers) * (_HEIGHT + _GAP) + 4
+def draw_layers(layers):
+    """The layers as SVG. Colours are those of the page, by classes."""
+    height = len(layers) * (ROW + GAP) - GAP + 2 * MARGIN
+    order = "; ".join(" and ".join(layer) for layer in layers)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        'class="rooms" aria-label="The rooms of skrouter, each above those that it may import">',
-        "<style>.rooms rect{fill:#eef3fa;stroke:#33638d}.rooms text{font:13px sans-serif;"
-        "fill:#1b2a3a}.rooms .name{font:bold 14px monospace}</style>",
-        '<text x="4" y="18">Each room may import from those below it, and from no other. '
-        "Rooms beside each other do not know each other.</text>",
+        f'<svg class="rooms" viewBox="0 0 {WIDTH} {height}" role="img" '
+        'aria-labelledby="rooms-title rooms-order" xmlns="http://www.w3.org/2000/svg">',
+        '<title id="rooms-title">The rooms of skrouter and the direction of imports</title>',
+        f'<desc id="rooms-order">From the last room to the first: {escape(order)}. '
+        "Each imports only from those below it.</desc>",
+        '<defs><marker id="rooms-tip" markerWidth="10" markerHeight="10" refX="5" refY="8" '
+        'orient="0"><path class="tip" d="M0,0 L5,9 L10,0 Z"/></marker></defs>',
+        f'<line class="arrow" x1="{MARGIN + 8}" y1="{MARGIN}" x2="{MARGIN + 8}" '
+        f'y2="{height - MARGIN - 4}" marker-end="url(#rooms-tip)"/>',
     ]
-    for row, rooms in enumerate(layers):
-        y = _TOP + row * (_HEIGHT + _GAP)
-        width = (_WIDTH - 8 - _GAP * (len(rooms) - 1)) / len(rooms)
-        for column, room in enumerate(rooms):
-            x = 4 + column * (width + _GAP)
-            text = _cut(sentence(room), int(width / 6.6))
-            parts += [
-                f"<g><title>{escape(sentence(room))}</title>",
-                f'<rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{_HEIGHT}" rx="6"/>',
-                f'<text class="name" x="{x + 10:.0f}" y="{y + 18}">{escape(room)}</text>',
-                f'<text x="{x + 10:.0f}" y="{y + 36}">{escape(text)}</text></g>',
-            ]
+    for number, layer in enumerate(layers):
+        top = MARGIN + number * (ROW + GAP)
+        room = (WIDTH - BAR - MARGIN - GAP * (len(layer) - 1)) / len(layer)
+        for place, name in enumerate(layer):
+            left = BAR + place * (room + GAP)
+            kind = "private" if name.startswith("_") else "public"
+            parts.append(
+                f'<rect class="{kind}" x="{left:g}" y="{top}" width="{room:g}" height="{ROW}" '
+                f'rx="6"/><text x="{left + room / 2:g}" y="{top + ROW / 2 + 5:g}" '
+                f'text-anchor="middle">{escape(name)}</text>'
+            )
     return "\n".join([*parts, "</svg>"])
 
 
-def _cut(text, length):
-    return text if len(text) <= length else text[: length - 1].rsplit(" ", 1)[0] + " …"
-
-
 class Rooms(Directive):
-    """The picture, and the rooms with the whole sentence of each."""
+    """The picture, and below it every room with the first paragraph of its docstring."""
 
     def run(self):
-        """Nodes of the picture and of a list."""
+        """Nodes of both; the list is in the order in which rooms may be imported."""
         layers = read_layers()
-        entries = nodes.definition_list()
-        for room in (room for layer in layers for room in layer):
-            term = nodes.term("", "", nodes.literal(text=room))
-            text = nodes.definition("", nodes.paragraph(text=what_lives_in(room)))
-            entries += nodes.definition_list_item("", term, text)
-        return [nodes.raw("", draw(layers), format="html"), entries]
+        lines = []
+        for name in (name for layer in reversed(layers) for name in layer):
+            lines += [f"``skrouter/{name}``", f"   {read_room(name)}", ""]
+        rooms = nodes.Element()
+        self.state.nested_parse(StringList(lines, source="rooms"), self.content_offset, rooms)
+        picture = f'<div class="rooms-picture">{draw_layers(layers)}</div>'
+        return [nodes.raw("", picture, format="html"), *rooms.children]
 
 
 def setup(app):

@@ -103,8 +103,7 @@ print(forecast)
 alphas = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5, forecast.cost_weight]
 CostQualityDisplay.from_predictions(
     y_test,
-    {alpha: router.predict(X_test, cost_weight=alpha) for alpha in sorted(alphas)},
+    {"RadialRouter": {a: router.predict(X_test, cost_weight=a) for a in sorted(alphas)}},
     cost=cost_test,
-    name="RadialRouter",
 )
 plt.show()

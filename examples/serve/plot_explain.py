@@ -26,8 +26,7 @@ router = RadialRouterClassifier(
     cost_weight=0.05,
     llm_names=data.llm_names,
     random_state=0,
-)
-router.fit(data.queries[train], data.performance[train], cost=data.cost[train])
+).fit(data.queries[train], data.performance[train], cost=data.cost[train])
 
 # %%
 # One decision

@@ -28,10 +28,11 @@ def is_text(X):
     -------
     bool
         True for one ``str`` or one chat, and for a 1-D container (list, tuple, NumPy array, pandas
-        Series) in which at least one element is a ``str`` or a chat; False for anything numeric or
-        2-D. One of them among other things is enough, so that :func:`check_queries` gets to name
-        the elements which are not text. An array of chats of equal length, which NumPy makes 2-D,
-        is text.
+        Series) in which at least one element is a ``str`` or a chat; False for anything numeric.
+        One of them among other things is enough, so that :func:`check_queries` gets to name
+        the elements which are not text. A table with text in its first row is text, too, so that
+        :func:`check_queries` gets to ask for one column. An array of chats of equal length, which
+        NumPy makes 2-D, is text.
 
     Examples
     --------
@@ -49,8 +50,11 @@ def is_text(X):
         return is_chat(X)
     if isinstance(X, list | tuple):
         return any(map(_is_textual, X))
-    if len(getattr(X, "shape", ())) != 1:
-        return _is_table_of_messages(X)
+    n_axes = len(getattr(X, "shape", ()))
+    if n_axes == 2 and (isinstance(X, np.ndarray) or hasattr(X, "columns")):
+        return any(map(_is_textual, np.asarray(X[:1], dtype=object).flat))
+    if n_axes != 1:
+        return False
     if getattr(X.dtype, "kind", "O") in "biufcmM":  # a numeric array: spare the walk over it
         return False
     return any(map(_is_textual, X))

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.abstention import keep_neighbors, margin, mask_all_but, similarity
@@ -18,6 +18,7 @@ from skrouter._routers.routing import RoutingMethods
 from skrouter._targets.routing_target import check_routing_target
 from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import AllowedLike, CostLike, LLMName, Names, QueriesLike, TargetLike
@@ -231,7 +232,7 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
         if self.fallback is not None and self.fallback not in names:
             raise ValueError(f"fallback={self.fallback!r} is not in the pool {names}.")
         if frozen:  # one that is to be fitted checks them itself
-            check_consistent_length(queries, target.performance, sample_weight)
+            check_same_length(X=queries, y=target.performance, sample_weight=sample_weight)
             embeddings = None
         else:
             data = router._read_training_data(queries, target, None, sample_weight)

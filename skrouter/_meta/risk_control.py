@@ -14,7 +14,6 @@ from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_consistent_length,
     indexable,
     validate_data,
 )
@@ -27,6 +26,7 @@ from skrouter._meta.risk_messages import WITHOUT_BOUND, describe_failure, descri
 from skrouter._meta.sequential_testing import fixed_sequence_test, order_hypotheses
 from skrouter._targets.routing_target import check_routing_target
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import replaced_at_once
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import CostLike, LLMName, QueriesLike, Seed, TargetLike
@@ -256,7 +256,7 @@ class GuaranteedRouter(FixedTradeOffMixin, MetaEstimatorMixin, ClassifierMixin, 
             (X,) = indexable(X)  # the original, for the sake of feature names
         known = {"known_llms": router.classes_} if frozen else {"llm_names": router.llm_names}
         target = check_routing_target(y, cost, **known)
-        check_consistent_length(X, target.performance)
+        check_same_length(X=X, y=target.performance)
         weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True
         )

@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
-    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -34,6 +33,7 @@ from skrouter._targets.tables import check_not_masked, check_row_order
 from skrouter._targets.training_data import TrainingData
 from skrouter._targets.utility import restrict, routing_utility
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.types import CostLike, Names, QueriesLike, TargetLike
 
@@ -171,7 +171,7 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
             check_not_masked(X)
             X = validate_data(self, X, dtype=[np.float64, np.float32])
         target = check_routing_target(y, cost, llm_names=self.llm_names)
-        check_consistent_length(X, target.performance)
+        check_same_length(X=X, y=target.performance)
         check_trainable(target, self.cost_weight)
         sample_weight = _check_sample_weight(
             sample_weight, target.performance, dtype=np.float64, ensure_non_negative=True

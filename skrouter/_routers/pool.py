@@ -5,10 +5,11 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skrouter._routers.new_llm import NewLLM
 from skrouter._targets.utility import PredictedOutcomes
+from skrouter._utils.lengths import check_same_length
 
 
 class Pool(NamedTuple):
@@ -169,7 +170,7 @@ def check_new_name(name, names):
             f"got {name!r}."
         )
     if name in names.tolist():
-        raise ValueError(f"{name!r} is in the pool already; remove_llm it first.")
+        raise ValueError(f"{name!r} is in the pool already; call remove_llm first.")
 
 
 def check_new_outcomes(performance, cost, X, *, uses_cost):
@@ -183,7 +184,7 @@ def check_new_outcomes(performance, cost, X, *, uses_cost):
     if X is None:
         raise ValueError("X is missing: pass the queries that the new LLM was scored on.")
     performance = column_or_1d(performance, dtype=np.float64, input_name="performance")
-    check_consistent_length(X, performance)
+    check_same_length(X=X, performance=performance)
     known = ~np.isnan(performance)
     if not known.any() or np.isinf(performance).any():
         raise ValueError("performance must hold finite numbers, at least one; NaN is not observed.")
@@ -196,7 +197,7 @@ def check_new_outcomes(performance, cost, X, *, uses_cost):
     if np.ndim(cost) == 0:
         cost = np.full(len(performance), cost, dtype=np.float64)
     cost = column_or_1d(cost, dtype=np.float64, input_name="cost")
-    check_consistent_length(performance, cost)
+    check_same_length(performance=performance, cost=cost)
     if np.isinf(cost).any() or (cost < 0).any():
         raise ValueError("cost holds negative or infinite values.")
     if np.isnan(cost[known]).all():

@@ -121,7 +121,7 @@ def check_own_cost_weight(router, cost_weight):
     """Refuse a trade-off that a router, trained for its own one, knows nothing of."""
     if np.any(cost_weight != router.cost_weight):
         raise ValueError(
-            f"cost_weight={np.squeeze(cost_weight)!r} was asked for, but this "
+            f"cost_weight={np.squeeze(cost_weight).tolist()} was asked for, but this "
             f"{type(router).__name__} was trained for its own cost_weight="
             f"{router.cost_weight!r}; fit it for another one, or take a router that predicts "
             "outcomes."

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skrouter._targets.cautions import warn_of_number_labels
 from skrouter._targets.llm_names import check_llm_names, column_names, name_llms
 from skrouter._targets.named_target import NamedTarget
 from skrouter._targets.tables import as_floats, check_row_order, column_labels, plain_array
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.types import CostLike
 
 
@@ -155,7 +156,7 @@ def check_routing_target(y, cost=None, *, llm_names=None, known_llms=None, allow
     names = name_llms(performance.shape[1], columns, llm_names, known_llms)
     if cost is not None:
         cost = _check_cost(cost, performance.shape, names)
-    _refuse(np.isinf(performance), "performance (in y)", "infinite")
+    _refuse(np.isinf(performance), "performance (in y)", "infinite", "finite numbers")
     return _in_order(RoutingTarget(performance, cost, names), known_llms)
 
 
@@ -285,10 +286,10 @@ def _check_cost(cost, shape, names):
             f"or ({n_llms},), one list price per LLM."
         )
     if array.ndim == 2:
-        check_consistent_length(np.empty(n_queries), array)
+        check_same_length(performance=np.empty(n_queries), cost=array)
     array = array[..., _order_of_costs(cost, names)]
-    _refuse(np.isinf(array), "cost", "infinite")
-    _refuse(array < 0, "cost", "negative")
+    _refuse(np.isinf(array), "cost", "infinite", "finite numbers")
+    _refuse(array < 0, "cost", "negative", "numbers >= 0")
     return np.broadcast_to(array, shape)
 
 
@@ -323,7 +324,10 @@ def _order_of_costs(cost, names):
     raise ValueError(f"cost names the LLMs {labels}, but y names {names}.")
 
 
-def _refuse(bad, name, what):
+def _refuse(bad, name, what, wanted):
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} holds {int(bad.sum())} {what} value(s), the first at {place}.")
+        raise ValueError(
+            f"{name} holds {int(bad.sum())} {what} value(s), the first at {place}; wanted "
+            f"{wanted}, or NaN where not observed."
+        )

@@ -11,11 +11,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skrouter._routers.base import BaseRouter
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import as_of_now
 from skrouter._utils.types import CostLike, LLMName, NamesLike, QueriesLike, Seed, TargetLike
 from skrouter.baselines._cascade_search import (
@@ -228,7 +229,7 @@ class FrugalGPTRouter(BaseRouter):
         now = as_of_now(self)
         target = now._read_scored_target(y, cost)
         stops = now._stops(now._read_queries(X))
-        check_consistent_length(stops, target.performance)
+        check_same_length(X=stops, y=target.performance)
         rows = np.arange(len(stops))
         performance = target.performance[rows, now._order[stops]]
         if target.cost is None:

@@ -237,7 +237,7 @@ def load_log(
         given, other = ("prices", "prompt_tokens and completion_tokens")
         if prices is None:
             given, other = other, given
-        raise ValueError(f"{given} was given without {other}; a cost needs both.")
+        raise ValueError(f"{given} without {other}: pass both, as a cost needs both.")
     price_list = None if prices is None else PriceList(prices)
     texts = [name for name in (query, llm, task) if name is not None]
     numbers = [

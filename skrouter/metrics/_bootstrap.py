@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skrouter._utils.betting import betting_interval
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import LabelsLike, Seed
 from skrouter.metrics._intervals import (
@@ -207,7 +208,7 @@ def _differences(utility_a, utility_b, groups):
     """The observed differences, one array per group, and the utilities of these queries."""
     first = column_or_1d(utility_a, dtype=np.float64, input_name="utility_a")
     second = column_or_1d(utility_b, dtype=np.float64, input_name="utility_b")
-    check_consistent_length(first, second, groups)
+    check_same_length(utility_a=first, utility_b=second, groups=groups)
     if np.isinf(first).any() or np.isinf(second).any():
         raise ValueError("utility_a or utility_b holds infinite values.")
     difference = first - second

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import Floats
 
@@ -191,7 +192,7 @@ def check_points(
                 "leave out points that were not observed."
             )
         arrays.append(array)
-    check_consistent_length(*arrays)
+    check_same_length(**dict(zip(names, arrays, strict=True)))
     if not len(arrays[0]):
         raise ValueError(f"{names[0]} and {names[1]} are empty; at least one point is needed.")
     if (arrays[0] < 0).any():

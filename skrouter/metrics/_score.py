@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import MetadataRequest
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
 
 from skrouter._targets.llm_names import columns_of
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import Classifier, innermost_estimator, innermost_input
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, Floats, LLMName, NamesLike, QueriesLike, TargetLike
 
@@ -166,7 +167,7 @@ def call_shares(llms: ArrayLike, target: RoutingTarget) -> Floats:
             f"llms has shape {array.shape}; wanted names of shape (n_queries,) or probabilities of "
             "shape (n_queries, n_llms)."
         )
-    check_consistent_length(target.performance, array)
+    check_same_length(outcomes=target.performance, llms=array)
     if array.ndim == 2:
         return _check_probabilities(array, target.performance.shape)
     columns = columns_of(array, target.llm_names, "llms")

@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from skrouter._targets.routing_target import RoutingTarget
 from skrouter._utils.docstrings import with_shared_parts
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import Floats, LLMName, NamesLike
 from skrouter.metrics._score import call_shares, check_scored_target
@@ -237,7 +238,7 @@ def _recovery_curve(
     """Share of strong calls and PGR, from (0, 0) to (1, 1), one point per distinct score."""
     target = check_scored_target(y_true, None, llm_names)
     score = column_or_1d(strong_score, dtype=np.float64, input_name="strong_score")
-    check_consistent_length(target.performance, score)
+    check_same_length(y_true=target.performance, strong_score=score)
     assert_all_finite(score, input_name="strong_score")
     weight, gap = _gap_per_query(target, weak, strong, sample_weight)
     counted = weight > 0

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
 
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._targets.utility import routing_utility
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike, TargetLike
 from skrouter.metrics._score import check_costs_given
 from skrouter.report._router_adapter import RouterAdapter
@@ -78,7 +79,7 @@ def check_report_data(
 ) -> ReportData:
     """Check the data that :func:`routing_report` is given; parameters are as there."""
     target = check_routing_target(y, cost, known_llms=router.classes)
-    check_consistent_length(X, target.performance)
+    check_same_length(X=X, y=target.performance)
     cost_weight = _choose_trade_off(router, target, cost_weight)
     if router_cost and target.cost is None:
         raise ValueError(f"router_cost={router_cost!r} was given, but no cost; pass cost=.")
@@ -132,7 +133,7 @@ def _check_training_rows(
             raise ValueError("cost_train was given without X_train and y_train.")
         return None
     train = check_routing_target(y_train, cost_train, known_llms=router.classes)
-    check_consistent_length(X_train, train.performance)
+    check_same_length(X_train=X_train, y_train=train.performance)
     if cost_weight > 0 and train.cost is None:
         raise ValueError(
             f"cost_train is missing, but cost_weight={cost_weight!r} charges it, also in the "

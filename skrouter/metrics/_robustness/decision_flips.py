@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length
 
 from skrouter._inputs.chat import edit_last_user
 from skrouter._inputs.queries import check_queries
@@ -18,6 +17,7 @@ from skrouter._targets.routing_target import check_routing_target
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import Classifier, own_cost_weight
+from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import Chat, CostLike, Floats, Seed
 from skrouter.metrics._robustness.perturbations import EDITS, Edit
@@ -234,7 +234,7 @@ def _utility(
         return None
     pool = np.asarray(router.classes_)
     target = check_routing_target(y, cost, known_llms=pool, allow_labels=False)
-    check_consistent_length(queries, target.performance)
+    check_same_length(queries=queries, y=target.performance)
     if target.cost is None:
         return target.performance
     weight = own_cost_weight(router) if cost_weight is None else cost_weight
