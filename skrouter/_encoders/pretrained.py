@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skrouter._utils.locks import ForkSafeLock
 from skrouter._utils.torch_state import resolve_device
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
@@ -39,7 +39,7 @@ _VOLATILE = {
 }
 
 # Guards the table of loaded models and the tokenizers' settings, which are shared state.
-LOCK = threading.RLock()
+LOCK = ForkSafeLock()
 _LOADED: dict[tuple, "LoadedModel"] = {}
 
 

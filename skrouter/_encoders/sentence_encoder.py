@@ -19,7 +19,6 @@ from skrouter._encoders.pretrained import load_model, private_copy, with_weights
 from skrouter._encoders.truncation import truncation
 from skrouter._inputs.chat import TURNS
 from skrouter._inputs.queries import DEFAULT_TURNS, check_queries, query_texts
-from skrouter._utils.paths import cache_folder
 from skrouter._utils.types import QueriesLike
 
 # With show_progress="auto": fewer texts than this take seconds, and a bar would only be noise.
@@ -67,9 +66,9 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     cache : "auto", None or path-like, default="auto"
         Folder of the on-disk cache of embeddings. "auto" is ``$SKROUTER_HOME``, else
         ``$XDG_CACHE_HOME/skrouter``, else ``~/.cache/skrouter``. The cache holds a hash of each
-        text and its embedding, not the text, and grows by about 2 kB per distinct text. None
-        keeps nothing on disk: choose it where queries come one by one and never repeat, as in a
-        deployed router; processes that share a cache encode one after the other.
+        text and its embedding, not the text: about 2 kB per distinct text, up to 2 GB for all
+        models together, or ``$SKROUTER_CACHE_GB``; then the oldest go. None keeps nothing on
+        disk: choose it where queries come one by one and never repeat, as in a deployed router.
     show_progress : "auto" or bool, default="auto"
         Whether to show a progress bar on the standard error. "auto" shows it for more than 2,000
         texts that are not in the cache when that is a terminal.
@@ -88,7 +87,8 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     Notes
     -----
-    If the cache cannot be read or written, a warning says so and texts are encoded without it.
+    If the cache cannot be read or written, or another process locks it for 0.8 s, a warning says
+    so and texts are encoded without it.
 
     Examples
     --------
@@ -193,9 +193,8 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         queries = query_texts(queries, self.turns)
         position = {text: i for i, text in enumerate(dict.fromkeys(queries))}
         texts = list(position)
-        folder = cache_folder(self.cache)
         embeddings = cached_rows(
-            None if folder is None else folder / "embeddings" / f"{self.fingerprint_}.sqlite",
+            self.cache,
             self._keys(texts),
             lambda positions: self._encode([texts[i] for i in positions]),
             self.n_features_out_,

@@ -4,6 +4,12 @@ from contextlib import contextmanager
 
 from skrouter._encoders.pretrained import LOCK
 
+# A tokenizer splits all of a text, however few of its tokens are read: megabytes take seconds.
+# Prose has about 4 characters in a token.
+_CHARS_PER_TOKEN = 32
+# Tokens next to a cut that do not count: a word of 100 characters may become as many.
+_MARGIN = 128
+
 
 @contextmanager
 def truncation(module, side, max_length, prompt):
@@ -66,6 +72,12 @@ def truncation(module, side, max_length, prompt):
             )
 
         def fit(texts):
+            if backend is not None and limit is not None:
+                long = [len(text) > _CHARS_PER_TOKEN * limit for text in texts]
+                if any(long):
+                    backend.no_truncation()
+                    texts = [_shorten(backend, text, side, limit) for text in texts]
+                    switch(True)
             if not prompt or side == "right" or limit is None:
                 return texts
             if backend is None:
@@ -91,6 +103,20 @@ def truncation(module, side, max_length, prompt):
             yield fit
         finally:
             switch(False)
+
+
+def _shorten(backend, text, side, limit):
+    """Drop the characters of a long text that are far beyond the tokens which are read.
+
+    What becomes of a character depends on those near it, so the tokens stay the same.
+    """
+    size = _CHARS_PER_TOKEN * limit
+    while size < len(text):
+        part = text[-size:] if side == "left" else text[:size]
+        if len(backend.encode(part, add_special_tokens=False).ids) >= limit + _MARGIN:
+            return part
+        size *= 8
+    return text
 
 
 def _check_positions(module, max_length):

@@ -9,20 +9,26 @@ def cache_folder(cache):
 
     Parameters
     ----------
-    cache : "auto", None or path-like
+    cache : "auto" or path-like
         "auto" is ``$SKROUTER_HOME``, else ``$XDG_CACHE_HOME/skrouter``, else
         ``~/.cache/skrouter``.
 
     Returns
     -------
-    pathlib.Path or None
-        None when nothing is to be cached.
+    pathlib.Path
+
+    Raises
+    ------
+    OSError
+        If the folder lies in a home folder, and there is none.
     """
-    if cache is None:
-        return None
-    if cache != "auto":
+    if cache == "auto":
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        cache = os.environ.get("SKROUTER_HOME") or f"{base}/skrouter"
+    try:
         return Path(cache).expanduser()
-    if home := os.environ.get("SKROUTER_HOME"):
-        return Path(home).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "skrouter"
+    except RuntimeError as error:
+        raise OSError(
+            f"{os.fspath(cache)!r} is in a home folder, and there is none: HOME is not set, and "
+            "the user id is unknown on this machine. Set SKROUTER_HOME to a folder"
+        ) from error

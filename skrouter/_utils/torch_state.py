@@ -4,13 +4,31 @@ A saved router holds arrays, so that it needs no torch objects or device. torch 
 the functions only, so that importing skrouter stays cheap.
 """
 
-import threading
+import os
+import sys
 from contextlib import contextmanager
 
 import numpy as np
 
+from skrouter._utils.locks import ForkSafeLock
+
 # torch's generators and its number of threads are those of the whole process.
-_GLOBAL_STATE = threading.RLock()
+_GLOBAL_STATE = ForkSafeLock()
+
+
+def _use_one_thread():
+    """Let torch and tokenizers work in one thread in a forked process.
+
+    Their pools of threads are the parent's. None of these threads lives on here, and whatever is
+    shared out among them is waited for without end.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 def to_arrays(module):
