@@ -10,7 +10,8 @@ of future queries breaks what ``GuaranteedRouter`` says (guarantee). Nominal is 
 and at most 10 % for guarantees. "Said" is the share of data sets for which a warning says that the
 result may not hold. It prints Markdown, and ends with an error unless every method that claims to
 hold does: in at least 90 % of the data sets the interval holds or is said not to, and budgets are
-broken unsaid in at most 10 % and two standard errors.
+broken unsaid in at most 10 % and two standard errors. Excused is a bound as seen where nothing that
+was seen tells.
 """
 
 import argparse
