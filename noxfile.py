@@ -90,6 +90,13 @@ def newest(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def litellm(session: nox.Session) -> None:
+    """Routers in a real LiteLLM proxy, which wants other versions than constraints.txt has."""
+    session.install("-c", "constraints-litellm.txt", "-e", ".[test,litellm]")
+    session.run("pytest", "tests/test_litellm.py", *session.posargs, env=OFFLINE)
+
+
+@nox.session(python="3.11")
 def coverage(session: nox.Session) -> None:
     """Branch coverage of the suite, held against the gate in pyproject.toml."""
     session.install("-c", constraints(session), "-e", ".[test]")

@@ -1,0 +1,9 @@
+"""Routers inside other software: each module here is named for what it plugs into.
+
+May import every room but the command line. What a module plugs into is imported where it is used
+only, so that these import without it.
+"""
+
+from skrouter.integrations import litellm
+
+__all__ = ["litellm"]

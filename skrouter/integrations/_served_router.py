@@ -1,0 +1,98 @@
+"""A router that answers while its file is replaced."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from skrouter._encoders.sentence_encoder import SentenceEncoder
+from skrouter._persistence.metadata import encoders_of
+from skrouter._persistence.router_file import load
+
+logger = logging.getLogger("skrouter.integrations")
+
+_JOBLIB = (".joblib", ".pkl", ".pickle")
+_FIRST_QUERY = "Which large language model should answer this?"
+
+
+class ServedRouter:
+    """The newest router of a file, or one that stays as it is.
+
+    A new file is loaded, and asked for a first answer, in a thread of its own: meanwhile the old
+    router goes on. One that cannot be loaded is logged, and the old router stays.
+
+    Parameters
+    ----------
+    router : router, or str or path-like
+    trusted : iterable of str or type
+        As in :func:`skrouter.load`.
+    check_every : float
+        Seconds between two looks at the file.
+    """
+
+    def __init__(
+        self, router: Any, trusted: Iterable[str | type] = (), check_every: float = 1.0
+    ) -> None:
+        self._trusted = tuple(trusted)
+        self._check_every = check_every
+        self._loading = threading.Lock()
+        self._path = Path(router) if isinstance(router, str | os.PathLike) else None
+        self._seen = None if self._path is None else _stamp(self._path)
+        self._router = self._load() if self._path is not None else _warmed_up(router)
+        self._next_look = time.monotonic() + check_every
+
+    @property
+    def router(self) -> Any:
+        """The router as it is now; never waits for a new one."""
+        now = time.monotonic()
+        if self._path is not None and now >= self._next_look:
+            self._next_look = now + self._check_every
+            if self._loading.acquire(blocking=False):
+                threading.Thread(target=self._look, name="skrouter-reload", daemon=True).start()
+        return self._router
+
+    def _look(self) -> None:
+        try:
+            stamp = _stamp(self._path)
+            if stamp != self._seen:
+                self._seen = stamp  # a broken file is not tried again and again
+                self._router = self._load()
+                logger.info("Router loaded again from %s.", self._path)
+        except Exception:
+            logger.exception("%s cannot be loaded; the router before stays.", self._path)
+        finally:
+            self._loading.release()
+
+    def _load(self) -> Any:
+        assert self._path is not None
+        if self._path.suffix in _JOBLIB:
+            import joblib
+
+            router = joblib.load(self._path)
+        else:
+            router = load(self._path, trusted=self._trusted)
+        for encoder in encoders_of(router):
+            if isinstance(encoder, SentenceEncoder):
+                encoder.set_params(cache=None)  # live queries are not written to disk
+        return _warmed_up(router)
+
+
+def _stamp(path: Any) -> tuple[int, int, int]:
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _warmed_up(router: Any) -> Any:
+    """The router, which has answered once: its encoder is in memory, and it takes text."""
+    try:
+        router.predict([_FIRST_QUERY])
+    except Exception as error:
+        raise ValueError(
+            f"router cannot answer a text: {error} Serving needs a fitted router with an encoder."
+        ) from error
+    return router

@@ -1,0 +1,587 @@
+"""Routers in LiteLLM: the plugin alone, then in a real proxy that a real client calls."""
+
+import asyncio
+import importlib.util
+import json
+import logging
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+
+import skrouter
+from skrouter import RadialRouterClassifier
+from skrouter.baselines import BestSingleRouter, KNNRouter
+from skrouter.datasets import load_log, make_routing_problem
+from skrouter.integrations.litellm import RouterPlugin
+from skrouter.metrics import off_policy_value
+
+pytest.importorskip("skops")
+
+DATA = make_routing_problem(240, random_state=0)
+TEST = make_routing_problem(60, random_state=1)
+DEPLOYMENTS = [f"openai/{name}" for name in DATA.llm_names]
+SMALL, *_, LARGE = DATA.llm_names
+
+
+def text_encoder():
+    return make_pipeline(TfidfVectorizer(), TruncatedSVD(16, random_state=0))
+
+
+@pytest.fixture(scope="module")
+def router():
+    router = RadialRouterClassifier(text_encoder(), llm_names=DATA.llm_names, random_state=0)
+    return router.fit(DATA.queries, DATA.performance, cost=DATA.cost)
+
+
+@pytest.fixture(scope="module")
+def knn():
+    router = KNNRouter(10, encoder=text_encoder(), llm_names=DATA.llm_names)
+    return router.fit(DATA.queries, DATA.performance, cost=DATA.cost)
+
+
+def always(llm):
+    """A router that calls one LLM."""
+    performance = [[float(name == llm) for name in DATA.llm_names]] * 2
+    return BestSingleRouter(llm_names=DATA.llm_names).fit(["a", "b"], performance)
+
+
+def context(query="What is a prime number?", deployments=DEPLOYMENTS, **metadata):
+    """A stand-in for LiteLLM's own, whose fields these are; the proxy below gives the real one."""
+    return SimpleNamespace(
+        raw_messages=[],
+        structured_messages=[{"role": "user", "content": query}],
+        candidate_models=list(deployments),
+        metadata=metadata,
+        signals={},
+    )
+
+
+def run(plugin, *contexts):
+    async def together():
+        return await asyncio.gather(*(plugin.run(one) for one in contexts))
+
+    return asyncio.run(together())
+
+
+def llm_of(done):
+    (deployment,) = done.candidate_models
+    return deployment.removeprefix("openai/")
+
+
+@pytest.mark.parametrize("kind", ["router", "knn"])
+def test_chooses_as_predict_does(kind, request):
+    fitted = request.getfixturevalue(kind)
+    done = run(RouterPlugin(fitted), *map(context, TEST.queries))
+    wanted = fitted.predict(TEST.queries).tolist()
+    assert [llm_of(one) for one in done] == wanted
+    assert len(set(wanted)) > 1
+    for one, llm in zip(done, wanted, strict=True):
+        signal = one.signals["skrouter"]
+        assert signal["llm"] == signal["order"][0] == llm
+        assert signal["propensity"] == 1.0 and signal["fallback"] is None
+        utility = signal["explanation"]["utility"]
+        assert list(utility) == signal["order"]
+        assert list(utility.values()) == sorted(utility.values(), reverse=True)
+        json.dumps(one.signals)
+
+
+def test_each_request_has_its_own_trade_off_and_pool(router):
+    asked = [
+        {},
+        {"skrouter": {"cost_weight": 3.0}},
+        {"skrouter": {"allowed": [LARGE, "nobody"]}},
+        {"skrouter": {"allowed": f"openai/{SMALL}"}},
+        {"skrouter": {"budget": "free"}},
+        {"tags": ["team-7", "free"]},
+        {"requester_metadata": {"skrouter": {"cost_weight": 0.0}}},
+    ]
+    query = TEST.queries[0]
+    plugin = RouterPlugin(router, budgets={"free": 1.0})
+    done = run(plugin, *(context(query, **metadata) for metadata in asked))
+    wanted = [
+        router.predict([query], **options)[0]
+        for options in (
+            {},
+            {"cost_weight": 3.0},
+            {"allowed": [LARGE]},
+            {"allowed": [SMALL]},
+            {"cost_weight": 1.0},
+            {"cost_weight": 1.0},
+            {"cost_weight": 0.0},
+        )
+    ]
+    assert [llm_of(one) for one in done] == wanted
+    assert len(set(wanted)) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cost_weight": "much"}, "cost_weight is 'much'"),
+        ({"cost_weight": float("nan")}, "cost_weight is nan"),
+        ({"cost_weight": True}, "cost_weight is True"),
+        ({"budget": "gold"}, "budget is 'gold'; there are ['free']"),
+        ("cheap", "an object is wanted"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_logged_and_left_out(router, options, message, caplog):
+    plugin = RouterPlugin(router, budgets={"free": 1.0})
+    (done,) = run(plugin, context(TEST.queries[0], skrouter=options))
+    assert llm_of(done) == router.predict(TEST.queries[:1])[0]
+    assert message in caplog.text
+
+
+def test_names_of_deployments(router):
+    models = {SMALL: "azure/mini", LARGE: ["azure/eu", "azure/us"]}
+    plugin = RouterPlugin(router, models=models)
+    deployments = ["azure/mini", "azure/eu", "azure/us", f"x/{DATA.llm_names[1].upper()}", "x/new"]
+    wanted = {
+        SMALL: ["azure/mini"],
+        LARGE: ["azure/eu", "azure/us"],
+        DATA.llm_names[1]: [deployments[3]],
+    }
+    for llm, mine in wanted.items():
+        (done,) = run(plugin, context(deployments=deployments, skrouter={"allowed": [llm]}))
+        assert done.candidate_models == mine
+    # One of the two of an LLM alone.
+    (done,) = run(plugin, context(deployments=deployments, skrouter={"allowed": ["azure/us"]}))
+    assert done.candidate_models == ["azure/us"] and done.signals["skrouter"]["llm"] == LARGE
+
+
+def test_models_of_no_llm_are_said(router, caplog):
+    RouterPlugin(router, models={"typo": "openai/x"})
+    assert "models names ['typo']" in caplog.text
+
+
+@pytest.mark.parametrize("deployments", [["openai/a", "openai/b"], [f"x/{SMALL}", "openai/b"]])
+def test_an_unknown_llm_is_chosen_only_where_there_is_no_other(router, deployments, caplog):
+    (done,) = run(RouterPlugin(router), context(deployments=deployments))
+    if f"x/{SMALL}" in deployments:
+        assert done.candidate_models == [f"x/{SMALL}"]
+    else:
+        assert done.candidate_models == deployments
+        assert "knows no LLM that may be called" in done.signals["skrouter"]["fallback"]
+        assert "openai/a" in caplog.text
+
+
+def test_one_deployment_and_no_message_are_left_alone(router):
+    plugin = RouterPlugin(router)
+    alone, silent = context(deployments=["openai/a"]), context()
+    silent.structured_messages = []
+    for done in run(plugin, alone, silent):
+        assert not done.signals
+    assert silent.candidate_models == DEPLOYMENTS
+
+
+class Moody(TfidfVectorizer):
+    """An encoder that fails on some texts."""
+
+    def fit_transform(self, raw_documents, y=None):
+        return super().fit_transform(raw_documents).toarray()
+
+    def transform(self, raw_documents):
+        if any("fail" in text for text in raw_documents):
+            raise RuntimeError("no memory left")
+        return super().transform(raw_documents).toarray()
+
+
+@pytest.fixture(scope="module")
+def moody():
+    router = KNNRouter(10, encoder=Moody(), llm_names=DATA.llm_names)
+    return router.fit(DATA.queries, DATA.performance, cost=DATA.cost)
+
+
+@pytest.mark.parametrize("fallback", [LARGE, None, "unknown"])
+def test_a_failing_encoder_hurts_one_request_and_fails_none(moody, fallback, caplog):
+    plugin = RouterPlugin(moody, fallback=fallback)
+    queries = ["say hi", "please fail", *TEST.queries[:6]]
+    good, bad, *others = run(plugin, *map(context, queries))
+    wanted = moody.predict(["say hi", *TEST.queries[:6]]).tolist()
+    assert [llm_of(one) for one in (good, *others)] == wanted
+    assert bad.candidate_models == ([f"openai/{LARGE}"] if fallback == LARGE else DEPLOYMENTS)
+    assert bad.signals["skrouter"]["fallback"] == "RuntimeError: no memory left"
+    assert "no memory left" in caplog.text and "Traceback" in caplog.text
+    # The fallback keeps to what is allowed, too.
+    (done,) = run(plugin, context("fail", skrouter={"allowed": [SMALL]}))
+    assert done.candidate_models == [f"openai/{SMALL}"]
+
+
+def test_after_a_failed_call_comes_the_next_best(router, moody):
+    for plugin, query in ((RouterPlugin(router), TEST.queries[0]), (RouterPlugin(moody), "fail")):
+        signals, called = {}, []
+        for _ in DATA.llm_names:
+            (done,) = run(plugin, context(query, routing_plugin_signals=signals))
+            signals = done.signals
+            called.append(signals["skrouter"]["llm"])
+        ids = {signals["skrouter"]["id"]}
+        if query == "fail":
+            assert called == [None] * len(called)
+            continue
+        order = router.explain([query])[0].utility
+        assert called == list(order) and len(ids) == 1
+        # All were tried: LiteLLM may try again.
+        (done,) = run(plugin, context(query, routing_plugin_signals=signals))
+        assert done.candidate_models == DEPLOYMENTS
+
+
+def test_exploration_is_drawn_with_the_propensities_that_are_logged(knn, tmp_path):
+    log = tmp_path / "log.jsonl"
+    plugin = RouterPlugin(knn, exploration=0.3, log=log, random_state=0)
+    queries = [TEST.queries[i % 60] for i in range(1200)]
+    done = run(plugin, *map(context, queries))
+    records = pd.read_json(log, lines=True)
+    assert len(records) == 1200 and records["id"].is_unique
+    assert [llm_of(one) for one in done] == list(
+        records.set_index("id")["llm"][[one.signals["skrouter"]["id"] for one in done]]
+    )
+    n_llms = len(DATA.llm_names)
+    assert set(records["propensity"].round(6)) == {
+        round(0.3 / n_llms, 6),
+        round(0.7 + 0.3 / n_llms, 6),
+    }
+    assert abs(records["explored"].mean() - 0.3 * (1 - 1 / n_llms)) < 0.04
+    assert records["cost_weight"].eq(knn.cost_weight).all()
+
+    # Rated, it is what the other parts take.
+    records["rating"] = np.where(records["llm"] == LARGE, 1.0, 0.5)
+    log = load_log(records, query="query", llm="llm", performance="rating", propensity="propensity")
+    names = log.llm_names
+    choices = np.full(len(log.queries), LARGE)
+    value = off_policy_value(
+        choices, **log.logged, llm_names=names, method="snips", random_state=0, cost_weight=0
+    )
+    assert abs(value.performance - 1.0) < 0.1
+    target = skrouter.make_logged_target(log.logged["logged_llms"], log.logged["performance"])
+    assert target.performance.shape == (1200, n_llms)
+
+
+def test_a_second_try_is_logged_without_a_propensity(router, tmp_path):
+    log = tmp_path / "log.jsonl"
+    plugin = RouterPlugin(router, exploration=1.0, log=log, random_state=0)
+    (first,) = run(plugin, context(skrouter={"id": "mine"}))
+    (second,) = run(plugin, context(routing_plugin_signals=first.signals))
+    one, two = [json.loads(line) for line in log.read_text().splitlines()]
+    assert one["id"] == two["id"] == "mine"
+    assert one["propensity"] == pytest.approx(1 / len(DATA.llm_names))
+    assert two["propensity"] is None and two["tried"] == [one["llm"]]
+    assert llm_of(second) != one["llm"]
+
+
+def test_a_log_that_cannot_be_written_fails_nothing(router, tmp_path, caplog):
+    (done,) = run(RouterPlugin(router, log=tmp_path / "no" / "log"), context(TEST.queries[0]))
+    assert llm_of(done) == router.predict(TEST.queries[:1])[0]
+    assert "1 decisions are not logged" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".skops", ".joblib"])
+def test_a_file_that_is_replaced_is_loaded(suffix, tmp_path, caplog):
+    import joblib
+
+    caplog.set_level(logging.INFO, "skrouter.integrations")
+    path = tmp_path / f"router{suffix}"
+
+    def write(router):
+        part = tmp_path / f"part{suffix}"
+        (joblib.dump if suffix == ".joblib" else skrouter.save)(router, part)
+        os.replace(part, path)
+
+    def wait_for(text):
+        deadline = time.monotonic() + 20
+        while text not in caplog.text:
+            assert time.monotonic() < deadline, caplog.text
+            run(plugin, context())
+            time.sleep(0.01)
+
+    write(always(SMALL))
+    plugin = RouterPlugin(path, check_every=0.01)
+    assert llm_of(run(plugin, context())[0]) == SMALL
+    path.write_bytes(b"broken")
+    wait_for("the router before stays")
+    assert llm_of(run(plugin, context())[0]) == SMALL
+    write(always(LARGE))
+    wait_for("loaded again")
+    assert llm_of(run(plugin, context())[0]) == LARGE
+
+
+def test_what_cannot_serve_is_said_at_once(tmp_path):
+    numbers = KNNRouter(1).fit([[0.0], [1.0]], [[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="router cannot answer a text"):
+        RouterPlugin(numbers)
+    with pytest.raises(FileNotFoundError):
+        RouterPlugin(tmp_path / "none.skops")
+    with pytest.raises(ValueError, match="exploration must be a share"):
+        RouterPlugin(numbers, exploration=1.5)
+    with pytest.raises(ValueError, match="budgets: 'free' is -1"):
+        RouterPlugin(numbers, budgets={"free": -1})
+
+
+# The real proxy -----------------------------------------------------------------------------------
+
+needs_litellm = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("litellm", "openai", "uvicorn")),
+    reason="the extra litellm is not installed",
+)
+
+CONFIG = """
+model_list:
+{deployments}
+router_settings:
+  plugins: [plugin_of_test.plugin]
+  num_retries: 2
+  retry_after: 0
+general_settings:
+  master_key: os.environ/LITELLM_MASTER_KEY
+"""
+
+PLUGIN = """
+import logging
+import sys
+sys.path.insert(0, {tests!r})
+logging.basicConfig(level=logging.INFO)
+from skrouter.integrations.litellm import RouterPlugin
+plugin = RouterPlugin({router!r}, log={log!r}, fallback={fallback!r}, check_every=0.05,
+                      trusted=["test_litellm.Moody"])
+"""
+
+
+def deployment(group, model, answer):
+    params = {"model": model, "api_key": "none", "mock_response": answer}
+    return "  - " + json.dumps({"model_name": group, "litellm_params": params})
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Proxy:
+    """LiteLLM's proxy as its own command starts it, on the loopback interface."""
+
+    def __init__(self, folder, router, fallback=LARGE):
+        self.folder, self.port = folder, free_port()
+        self.router, self.log = folder / "router.skops", folder / "log.jsonl"
+        skrouter.save(router, self.router)
+        lines = [deployment("auto", f"openai/{name}", name) for name in DATA.llm_names]
+        lines += [
+            deployment("new", f"openai/{SMALL}", SMALL),
+            deployment("new", "openai/never-seen", "never-seen"),
+            deployment("broken", f"openai/{SMALL}", SMALL),
+            *(
+                deployment("broken", f"azure/{name}", "litellm.InternalServerError")
+                for name in DATA.llm_names[1:]
+            ),
+        ]
+        (folder / "config.yaml").write_text(CONFIG.format(deployments="\n".join(lines)))
+        text = PLUGIN.format(
+            tests=os.path.dirname(__file__),
+            router=str(self.router),
+            log=str(self.log),
+            fallback=fallback,
+        )
+        (folder / "plugin_of_test.py").write_text(text)
+        self.key = f"sk-{secrets.token_hex(16)}"
+        environment = {
+            **os.environ,
+            "LITELLM_MASTER_KEY": self.key,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "NO_PROXY": "127.0.0.1",
+            "OMP_NUM_THREADS": "1",
+        }
+        code = "from litellm import run_server; run_server()"
+        options = f"--config config.yaml --host 127.0.0.1 --port {self.port}"
+        self.output = open(folder / "proxy.log", "w")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *options.split()],
+            cwd=folder,
+            env=environment,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+        )
+        self.wait()
+
+    def wait(self):
+        for _ in range(600):
+            assert self.process.poll() is None, self.said()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/liveliness", timeout=5)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(self.said())
+
+    def said(self):
+        return (self.folder / "proxy.log").read_text()[-4000:]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+        self.output.close()
+
+    def client(self):
+        import openai
+
+        return openai.OpenAI(
+            base_url=f"http://127.0.0.1:{self.port}", api_key=self.key, max_retries=0, timeout=60
+        )
+
+
+def ask(client, query, model="auto", **options):
+    answer = client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": query}],
+        extra_body={"metadata": {"skrouter": options}},
+    )
+    return answer.choices[0].message.content
+
+
+@pytest.fixture(scope="module")
+def proxy(router, tmp_path_factory):
+    started = Proxy(tmp_path_factory.mktemp("proxy"), router)
+    yield started
+    started.stop()
+
+
+@needs_litellm
+class TestProxy:
+    def test_chooses_as_predict_does(self, proxy, router):
+        with proxy.client() as client:
+            answers = [ask(client, query) for query in TEST.queries[:20]]
+            cheap = [ask(client, query, cost_weight=3.0) for query in TEST.queries[:5]]
+            large = [ask(client, query, allowed=[LARGE]) for query in TEST.queries[:5]]
+        assert answers == router.predict(TEST.queries[:20]).tolist()
+        assert cheap == router.predict(TEST.queries[:5], cost_weight=3.0).tolist()
+        assert large == [LARGE] * 5
+        records = [json.loads(line) for line in proxy.log.read_text().splitlines()]
+        assert [record["llm"] for record in records][:20] == answers
+
+    def test_streams(self, proxy, router):
+        with proxy.client() as client:
+            stream = client.chat.completions.create(
+                model="auto",
+                messages=[{"role": "user", "content": TEST.queries[0]}],
+                stream=True,
+            )
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        assert text == router.predict(TEST.queries[:1])[0]
+
+    def test_async_client_and_a_chat(self, proxy, router):
+        import openai
+
+        chat = [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": TEST.queries[1]}]},
+        ]
+
+        async def call():
+            base = f"http://127.0.0.1:{proxy.port}"
+            async with openai.AsyncOpenAI(base_url=base, api_key=proxy.key) as client:
+                return await client.chat.completions.create(model="auto", messages=chat)
+
+        answer = asyncio.run(call()).choices[0].message.content
+        assert answer == router.predict([chat])[0]
+
+    def test_an_llm_that_the_router_does_not_know_is_not_called(self, proxy):
+        with proxy.client() as client:
+            assert {ask(client, query, "new") for query in TEST.queries[:8]} == {SMALL}
+            answer = ask(client, TEST.queries[0], "new", allowed=["never-seen"])
+        assert answer == "never-seen"
+
+    def test_an_llm_that_fails_is_followed_by_the_next_best(self, proxy, router):
+        chosen = router.predict(TEST.queries, cost_weight=0.0).tolist()
+        query, broken = next(
+            pair for pair in zip(TEST.queries, chosen, strict=True) if pair[1] != SMALL
+        )
+        options = {"allowed": [SMALL, broken], "cost_weight": 0.0}
+        with proxy.client() as client:
+            assert ask(client, query, "broken", **options, id="hard") == SMALL
+        records = [json.loads(line) for line in proxy.log.read_text().splitlines()]
+        tries = [record for record in records if record["id"] == "hard"]
+        assert [record["llm"] for record in tries] == [broken, SMALL]
+        assert [record["propensity"] for record in tries] == [1.0, None]
+
+    def test_a_request_that_allows_nothing_is_a_bad_one(self, proxy):
+        import openai
+
+        with proxy.client() as client, pytest.raises(openai.BadRequestError, match="nobody"):
+            ask(client, TEST.queries[0], allowed=["nobody"])
+
+    def test_a_router_replaced_while_many_call(self, proxy, router):
+        """No request fails, and all are answered by the old router or the new one."""
+        wanted, answers, stop = router.predict(TEST.queries).tolist(), [], threading.Event()
+
+        def call(position):
+            with proxy.client() as client:
+                for i in range(position, 10_000, 8):
+                    if stop.is_set():
+                        return
+                    query = i % len(TEST.queries)
+                    answers.append((query, ask(client, TEST.queries[query])))
+
+        with ThreadPoolExecutor(8) as pool:
+            futures = [pool.submit(call, position) for position in range(8)]
+            try:
+                time.sleep(1)
+                skrouter.save(always(LARGE), proxy.router)
+                deadline = time.monotonic() + 30
+                while not all(llm == LARGE for _, llm in answers[-32:]):
+                    assert time.monotonic() < deadline, proxy.said()
+                    time.sleep(0.1)
+            finally:
+                stop.set()
+            for future in futures:
+                future.result()
+        assert len(answers) > 64
+        assert all(llm in (LARGE, wanted[query]) for query, llm in answers)
+        assert any(llm != LARGE for _, llm in answers)
+        skrouter.save(router, proxy.router)
+
+
+@needs_litellm
+def test_a_failing_encoder_in_the_proxy(moody, tmp_path):
+    proxy = Proxy(tmp_path, moody)
+    try:
+        with proxy.client() as client:
+            assert ask(client, "please fail") == LARGE
+            assert ask(client, TEST.queries[0]) == moody.predict(TEST.queries[:1])[0]
+    finally:
+        proxy.stop()
+    assert "no memory left" in (tmp_path / "proxy.log").read_text()
+
+
+def test_the_recipe_for_fastapi(router, tmp_path, monkeypatch):
+    """The block of the user guide, called as its clients call it."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("httpx")
+    from fastapi.testclient import TestClient
+
+    page = Path(__file__).parents[1] / "docs" / "user_guide" / "serving.rst"
+    (block,) = re.findall(
+        r"code-block:: python\n\n((?:    ?.*\n|\n)*?   app = (?:.*\n)*?)\nBefore", page.read_text()
+    )
+    monkeypatch.chdir(tmp_path)
+    skrouter.save(router, "router.skops")
+    namespace = {}
+    exec(textwrap.dedent(block), namespace)
+    with TestClient(namespace["app"]) as client:
+        for query in TEST.queries[:3]:
+            answer = client.post("/route", json={"query": query, "cost_weight": 0.3})
+            assert answer.json() == {"llm": router.predict([query], cost_weight=0.3)[0]}
+        assert client.get("/health").json()["llms"] == DATA.llm_names
