@@ -117,7 +117,7 @@ def test_where_nothing_can_be_learnt_every_trade_off_has_its_best_llm():
     X = rng.normal(size=(300, 8))
     performance = (rng.random((300, 3)) < [0.5, 0.6, 0.8]).astype(float)
     router = RadialRouterClassifier(random_state=0).fit(X, performance, cost=COST)
-    assert router.n_iter_ == 0
+    assert router.validation_.stays_at_one_llm
     for weight in (0.0, 0.02, 1.0):
         single = BestSingleRouter(cost_weight=weight).fit(X, performance, cost=COST)
         np.testing.assert_array_equal(router.predict(X, cost_weight=weight), single.predict(X))

@@ -206,11 +206,7 @@ class RadialRouterClassifier(
     >>> hard = X[:, 0] > 0
     >>> performance = np.column_stack([~hard, np.ones(200)])  # "small" fails on hard queries
     >>> router = RadialRouterClassifier(
-    ...     llm_names=["small", "large"],
-    ...     learning_rate=1e-2,
-    ...     max_iter=5,
-    ...     device="cpu",
-    ...     random_state=0,
+    ...     llm_names=["small", "large"], device="cpu", random_state=0
     ... )
     >>> router = router.fit(X, performance, cost=[0.1, 10.0])
     >>> router.predict([[-2.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]])
