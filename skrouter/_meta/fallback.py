@@ -15,6 +15,7 @@ from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.abstention import keep_neighbors, margin, mask_all_but, similarity
 from skrouter._meta.inner_router import read_inner_router
 from skrouter._routers.routing import RoutingMethods
+from skrouter._targets.rarely_tried import shrink_rarely_tried
 from skrouter._targets.routing_target import check_routing_target
 from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.docstrings import with_shared_parts
@@ -327,5 +328,6 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
 def _strongest(target, sample_weight):
     """Name of the LLM of best mean performance."""
     weight = np.ones(len(target.performance)) if sample_weight is None else sample_weight
-    mean = observed_mean(target.performance, np.asarray(weight))
+    weight = np.asarray(weight)
+    mean = observed_mean(shrink_rarely_tried(target, weight).performance, weight)
     return target.llm_names.tolist()[mean.argmax()]

@@ -28,6 +28,7 @@ from skrouter._targets.predict_options import (
     check_cost_weight,
     check_own_cost_weight,
 )
+from skrouter._targets.rarely_tried import shrink_rarely_tried
 from skrouter._targets.routing_target import check_routing_target, check_trainable
 from skrouter._targets.tables import check_not_masked, check_row_order
 from skrouter._targets.training_data import TrainingData
@@ -178,13 +179,14 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         )
         # A query of weight 0 is as if it were not there, also for this.
         check_trainable(target.rows(sample_weight > 0), self.cost_weight)
+        observed, target = target, shrink_rarely_tried(target, sample_weight)
         utility = routing_utility(target.performance, target.cost, self.cost_weight)
         self.classes_ = target.llm_names
         self.uses_cost_ = target.cost is not None
         self._check_parameters(X, text)
         self._check_outcomes(target, utility, sample_weight)
-        warn_of_few_outcomes(target)
-        warn_of_scale(target, self.cost_weight)
+        warn_of_few_outcomes(observed)
+        warn_of_scale(observed, self.cost_weight)
 
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)
@@ -194,7 +196,8 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         embeddings = X
         if text:
             embeddings = self._fit_encoder(X) if self._looks_at_queries else None
-        return TrainingData(X if text else None, embeddings, target, utility, sample_weight)
+        queries = X if text else None
+        return TrainingData(queries, embeddings, target, utility, sample_weight, observed)
 
     def _check_parameters(self, X, text):
         """Check what the constraints cannot express, such as names of LLMs against `classes_`.

@@ -250,10 +250,10 @@ def choose_examples(data, embeddings, max_examples, random_state):
     if len(rows) > max_examples:
         generator = check_random_state(random_state)
         rows = np.sort(generator.choice(rows, max_examples, replace=False))
-    cost = data.target.cost
+    cost = data.observed.cost
     return Examples(
         rows,
         embeddings(rows).astype(np.float32),
-        data.target.performance[rows].copy(),
+        data.observed.performance[rows].copy(),
         None if cost is None else cost[rows].copy(),
     )

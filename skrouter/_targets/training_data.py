@@ -17,9 +17,12 @@ class TrainingData(NamedTuple):
     embeddings : ndarray of shape (n_queries, n_features) or None
         None for routers that do not look at the queries.
     target : RoutingTarget
+        What to learn: as observed, but for LLMs that were rarely tried (``rarely_tried.py``).
     utility : ndarray of shape (n_queries, n_llms)
         At the router's own trade-off. NaN where not observed.
     sample_weight : ndarray of shape (n_queries,)
+    observed : RoutingTarget
+        As observed, to be shown.
     """
 
     queries: list | None
@@ -27,3 +30,4 @@ class TrainingData(NamedTuple):
     target: RoutingTarget
     utility: np.ndarray
     sample_weight: np.ndarray
+    observed: RoutingTarget

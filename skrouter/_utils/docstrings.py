@@ -28,7 +28,9 @@ y : array-like
     The performance of each LLM on each query, shape (n_queries, n_llms), higher is better;
     or the result of :func:`~skrouter.make_routing_target`, shape (n_queries, n_llms, 2), or of
     :func:`~skrouter.make_logged_target`; or the best LLM of each query, shape (n_queries,).
-    NaN means that an outcome was not observed.""",
+    NaN means that an outcome was not observed. An LLM observed less than half as often as the
+    best known one is learnt as somewhat worse than it looked, as if a few more calls had gone
+    badly: see "Rarely tried LLMs" in the user guide on missing scores.""",
     "y_true": """\
 y : array-like
     True performance, in any form that `fit` accepts.""",
