@@ -36,7 +36,7 @@ def test_a_forked_worker_answers_as_its_master(tiny_bert_path, what):
         [sys.executable, "-c", CODE, what, tiny_bert_path], start_new_session=True
     )
     try:
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
     finally:
         if process.poll() is None:
             os.killpg(process.pid, 9)

@@ -713,7 +713,7 @@ GOOD_TEXT = ["one query", "another query", "a third"]
         (["text", None, "text"], TypeError, "element 1"),
         (["text", 3, "text"], TypeError, "element 1"),
         ([None, "text", "text"], TypeError, "element 0"),
-        (GOOD_TEXT[:2], ValueError, "inconsistent"),
+        (GOOD_TEXT[:2], ValueError, "differ in their number of rows"),
     ],
 )
 def test_bad_text_is_refused_before_any_work(X, error, message, monkeypatch):
@@ -725,9 +725,9 @@ def test_bad_text_is_refused_before_any_work(X, error, message, monkeypatch):
 @pytest.mark.parametrize(
     ("y", "cost", "message"),
     [
-        (np.eye(3)[:2], None, "inconsistent"),
+        (np.eye(3)[:2], None, "differ in their number of rows"),
         (np.eye(3), [1.0, 1.0], r"cost has shape \(2,\)"),
-        (np.eye(3), np.ones((2, 3)), "inconsistent"),
+        (np.eye(3), np.ones((2, 3)), "differ in their number of rows"),
         (np.eye(3), [1.0, -1.0, 1.0], "negative"),
         (np.eye(3), [1.0, np.inf, 1.0], "infinite"),
         (np.full((3, 3), np.inf), None, "infinite"),
