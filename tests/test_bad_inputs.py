@@ -19,7 +19,7 @@ def test_the_page_shows_the_answers():
     assert shown == wanted, "python tools/bad_inputs.py --write"
     calls = [line for line in bad_inputs.CASES.splitlines() if line.startswith("    ")]
     starts = [line for line in calls if not line.startswith("        ")]
-    assert shown.count("| `") == len(starts)  # none is passed over
+    assert shown.count("` | **") == len(starts)  # none is passed over
 
 
 def test_silence_is_a_fault():

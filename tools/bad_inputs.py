@@ -42,17 +42,19 @@ fixed = RadialRouterClassifier(trade_off="fixed", cv=None, max_iter=1)
 fixed.fit(X, performance, cost=cost)
 """
 
-HEAD = f"""\
+HEAD = """\
 # When input is wrong
 
-Wrong input is refused with an error, or taken with a warning where it can be right. Both name the
-argument, what came and what is wanted. The table is printed by
+Wrong input is refused with an error, or taken with a warning where it can be right. The tables are
+printed by `python tools/bad_inputs.py`, which runs the calls with [these data](#data-of-the-calls).
+The routers there are small; others answer alike. Where scikit-learn checks, as it does numbers and
+parameters of constructors, the words are its own. A search, for one, refuses NaN in a performance
+of two dimensions before a router sees it; there pass
+{func}`~skrouter.make_routing_target`, with a cost of 0 for each LLM if nothing is charged.
+"""
 
-```bash
-python tools/bad_inputs.py
-```
-
-which runs each call after
+FOOT = f"""\
+## Data of the calls
 
 ```python
 import numpy as np
@@ -65,11 +67,6 @@ from skrouter import RadialRouterClassifier
 from skrouter.baselines import LinearRouter
 
 {SETUP}```
-
-The routers here are small; others answer alike. Where scikit-learn checks, as it does numbers and
-parameters of constructors, the words are its own. A search, for one, refuses NaN in a performance
-of two dimensions before a router sees it; there pass
-{{func}}`~skrouter.make_routing_target`, with a cost of 0 for each LLM if nothing is charged.
 """
 
 # Parts of the page; in each, what is wrong and, indented, the call.
@@ -288,13 +285,14 @@ def make_page():
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for part in re.split(r"^# ", CASES, flags=re.MULTILINE)[1:]:
             title, cases = part.split("\n", 1)
-            lines += [f"## {title}", "", "| what is wrong | call | answer |", "| --- | --- | --- |"]
+            lines += [f"## {title}", "", "```{table}", ":class: wrapped", ""]
+            lines += ["| what is wrong | answer |", "| --- | --- |"]
             for what, call in re.findall(r"^(\S.*)\n((?: {4}.*\n)+)", cases, re.MULTILINE):
                 call = " ".join(line.strip() for line in call.splitlines())
                 kind, message = answer(call, namespace)
-                lines.append(f"| {what} | `{call}` | **{kind}**: {escape(message)} |")
-            lines.append("")
-    return "\n".join(lines)
+                lines.append(f"| {what}: `{call}` | **{kind}**: {escape(message)} |")
+            lines += ["```", ""]
+    return "\n".join([*lines, FOOT])
 
 
 def escape(message):
