@@ -226,10 +226,10 @@ def test_what_validation_says():
 def test_validation_says_why_a_router_stays_at_one_llm():
     says = Validation({"network": 1.0}, {"performance": 0.0}, [0.0], [0.0], [0.0], [0.0])
     assert says.stays_at_one_llm
-    assert "nothing that was learnt from the queries came true" in str(says)
+    assert "nothing that was learnt from the others came true" in str(says)
     assert "More scored queries may help" in str(says)
     elsewhere = says._replace(factors={"performance": 0.5})
-    assert "no other is expected to do better" in str(elsewhere)
+    assert "no other was expected to do better" in str(elsewhere)
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +299,7 @@ def test_where_nothing_can_be_learnt_it_says_so(problem, capsys):
     router = RadialRouterClassifier(random_state=0, verbose=True)
     router.fit(X[:300], performance[order[:300]], cost=cost)
     assert router.validation_.stays_at_one_llm
-    assert "The best single LLM is called for every query" in capsys.readouterr().out
+    assert "The best single LLM was called for every held-out query" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:performance is from 0 to 100")
@@ -333,3 +333,58 @@ def test_with_few_outcomes_the_learners_are_averaged_too(problem):
     assert not router.validation_.stays_at_one_llm
     score = router.score(X[400:], performance[400:], cost=cost)
     assert score > performance[400:].mean(axis=0).max() + 0.1
+
+
+def test_a_learner_that_is_far_better_has_all_shares():
+    """Weights of the others may all be 0, which is no reason to trust none."""
+    outcomes = np.zeros((N, 2, 1))
+    outcomes[np.arange(N), (SIDE > 0).astype(int), 0] = 1.0
+    right = 0.4 * np.column_stack([-SIDE, SIDE])
+
+    class Twins(Network):
+        settings = (0, 1)
+
+        def out_of_fold(self, shares):
+            return sum(shares) * self._deviations
+
+    _, validation, _ = average({"right": Network(right), "wrong": Twins(-right)}, outcomes)
+    assert validation.shares == {"right": 1.0}
+
+
+def test_costs_that_were_never_observed_count_for_nothing(problem):
+    X, performance, _ = problem
+    unknown = np.full(performance.shape, np.nan)
+    router = RadialRouterClassifier(cost_weight=0, random_state=0).fit(X, performance, unknown)
+    without = RadialRouterClassifier(cost_weight=0, random_state=0).fit(X, performance)
+    assert router.validation_.factors["cost"] == 0
+    agree = router.predict(X) == without.predict(X)
+    assert agree.mean() > 0.9
+
+
+def test_a_fixed_trade_off_is_named(problem):
+    X, performance, cost = problem
+    router = RadialRouterClassifier(trade_off="fixed", cost_weight=0.01, random_state=0)
+    validation = router.fit(X[:200], performance[:200], cost).validation_
+    assert validation.cost_weights == [0.01]
+    assert list(validation.factors) == ["utility"]
+
+
+def test_weights_may_be_very_unequal(problem):
+    X, performance, cost = problem
+    weight = np.ones(len(X))
+    weight[0] = 1e20
+    router = RadialRouterClassifier(max_iter=1, random_state=0)
+    router.fit(X, performance, cost=cost, sample_weight=weight)
+    assert np.isfinite(router.predict_proba(X)).all()
+
+
+def test_few_distinct_queries_are_the_same_in_any_batch():
+    """Of clusters with the same center rounding decided which was the nearest."""
+    distinct = rng.normal(size=(5, 8))
+    X, group = np.repeat(distinct, 60, axis=0), np.repeat(np.arange(5), 60)
+    performance = np.eye(5)[group]
+    router = RadialRouterClassifier(expert_settings={"learners": ("clusters",)}, random_state=0)
+    router.fit(X, performance)
+    together = router.predict_proba(X)
+    alone = np.concatenate([router.predict_proba(x[None]) for x in X[::20]])
+    np.testing.assert_allclose(alone, together[::20], rtol=1e-7)

@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrouter import compare_routers
-from skrouter.baselines import BestPerTaskRouter, KNNRouter, LinearRouter, RandomRouter
+from skrouter.baselines import (
+    BestPerTaskRouter,
+    HybridLLMRouter,
+    KNNRouter,
+    LinearRouter,
+    RandomRouter,
+)
 
 rng = np.random.default_rng(0)
 SIDE = rng.integers(2, size=300)
@@ -71,9 +77,25 @@ def test_pipelines_tasks_and_missing_scores():
         ([ROUTERS[0], ROUTERS[0]], {}, "unique names"),
         ([("oracle", LinearRouter())], {}, "other than"),
         ([("table", BestPerTaskRouter())], {}, "tasks is missing"),
+        (ROUTERS, {"cv": 301}, "from 2 to the number"),
+        (
+            [("a", LinearRouter(llm_names=["x", "y", "z"])), ("b", KNNRouter(llm_names=[1, 2, 3]))],
+            {},
+            "agree on llm_names",
+        ),
         (ROUTERS, {"cv": [(np.arange(200), np.arange(200, 300))]}, "hold out every query once"),
     ],
 )
 def test_bad_input(routers, options, message):
     with pytest.raises(ValueError, match=message):
         compare_routers(routers, X, PERFORMANCE, COST, **options)
+
+
+def test_searches_and_names_of_the_routers():
+    names = ["small", "large", "other"]
+    search = GridSearchCV(LinearRouter(llm_names=names), {"alpha": [0.1, 1.0]}, cv=2)
+    hybrid = HybridLLMRouter("small", "large", llm_names=names, random_state=0)
+    found = compare_routers([("hybrid", hybrid), ("search", search)], X, PERFORMANCE, COST)
+    assert {row.name for row in found.rows} == {"best single LLM", "hybrid", "search"}
+    gain = {row.name: row.gain.difference for row in found.rows}
+    assert gain["search"] > 0.05

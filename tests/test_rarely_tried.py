@@ -122,3 +122,12 @@ def test_what_is_shown_is_what_was_observed():
     (decision,) = router.explain(X[:1])
     shown = next(n for n in decision.neighbors if n.row == 0)
     assert shown.performance == {"new": 1.0}
+
+
+def test_an_llm_that_did_very_badly_is_not_taken_to_be_better():
+    performance = np.full((1000, 2), np.nan)
+    performance[:, 0] = np.random.default_rng(0).uniform(0.6, 0.8, 1000)
+    performance[:3, 1] = -5.0
+    target = check_routing_target(performance, None)
+    shrunk = shrink_rarely_tried(target, np.ones(1000)).performance
+    np.testing.assert_array_equal(shrunk[:3, 1], -5.0)

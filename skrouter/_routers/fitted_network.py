@@ -3,7 +3,7 @@
 import numpy as np
 
 from skrouter._utils.locks import ForkSafeLock
-from skrouter._utils.torch_state import from_arrays, resolve_device, seeded, to_arrays
+from skrouter._utils.torch_state import from_arrays, resolve_device, to_arrays
 
 _ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
 
@@ -80,7 +80,7 @@ class FittedNetwork:
 
         from skrouter.nn.network import RoutingNetwork
 
-        with seeded(0, "cpu"):  # the first weights are drawn, and then replaced
+        with torch.device("meta"):  # no weights are drawn: those of training are put in
             module = RoutingNetwork(**self._architecture)
         module = from_arrays(module, self._arrays).eval().requires_grad_(False)
         return module.to(device, torch.float32 if device == "mps" else torch.float64)

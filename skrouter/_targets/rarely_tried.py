@@ -52,5 +52,6 @@ def shrink_rarely_tried(target, sample_weight):
     mean = np.average(values, weights=weights)
     deviation = np.sqrt(np.average((values - mean) ** 2, weights=weights))
     low = max(values.min(), mean - _DEVIATIONS * deviation)
-    shrunk = low + (performance - low) * (n / (n + k))
+    # What was worse than that stays as bad.
+    shrunk = np.minimum(performance, low + (performance - low) * (n / (n + k)))
     return target._replace(performance=np.where(k > 0, shrunk, performance))

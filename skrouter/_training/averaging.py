@@ -21,6 +21,8 @@ from skrouter._training.validation import Validation
 # Standard errors below the best at which the weight has fallen to 0.6.
 _INDISTINGUISHABLE = 2.0
 
+_CERTAIN = 100.0  # standard errors: the weight is 0 as numbers go
+
 _LEAST_SHARE = 0.01  # of a family of learners: with less it is left out, and costs no time
 
 
@@ -146,7 +148,9 @@ def _shares_of(learners, judge, shape):
         name: np.array([np.exp(-0.5 * (_errors_below(best, merit, weight)) ** 2) for merit in each])
         for name, each in merits.items()
     }
-    shares = {name: each.max() * each / each.sum() for name, each in weights.items()}
+    # Those of a learner that is far below may all be 0.
+    tiny = np.finfo(float).tiny
+    shares = {name: each.max() * each / max(each.sum(), tiny) for name, each in weights.items()}
     for least in (_LEAST_SHARE, 0.0):
         total = sum(each.sum() for each in shares.values())
         shares = {
@@ -160,8 +164,10 @@ def _errors_below(best, merit, weight):
     difference = best - merit
     mean = np.average(difference, weights=weight)
     error = np.sqrt((weight**2 * (difference - mean) ** 2).sum()) / weight.sum()
-    # Without an error all queries agree: both are the same, or one is certainly worse.
-    return 0.0 if mean <= 0 else mean / max(_INDISTINGUISHABLE * error, np.finfo(float).tiny)
+    if mean <= 0:
+        return 0.0
+    # Without an error all queries agree that it is worse.
+    return mean / (_INDISTINGUISHABLE * error) if error > mean / _CERTAIN else _CERTAIN
 
 
 class FittedAverage(NamedTuple):

@@ -75,12 +75,11 @@ class LinearLearners:
             _Moments(self._features[rows], values[rows], known[rows], weight[rows])
             for rows in folds
         ]
-        total = _Moments.sum(parts)
-        self._all = total.solve(parts)
-        self._without = [
-            total.less(part).solve([other for other in parts if other is not part])
-            for part in parts
-        ]
+        self._all = _Moments.sum(parts).solve(parts)
+        self._without = []
+        for part in parts:
+            others = [other for other in parts if other is not part]
+            self._without.append(_Moments.sum(others).solve(others))
 
     def out_of_fold(self, shares):
         """What the regressions without a query's fold say of it, (n_queries, n_outcomes)."""
@@ -123,22 +122,17 @@ class _Moments:
             setattr(total, name, sum(getattr(part, name) for part in parts))
         return total
 
-    def less(self, part):
-        rest = object.__new__(type(self))
-        for name in self._SUMS:
-            setattr(rest, name, getattr(self, name) - getattr(part, name))
-        return rest
-
     def solve(self, parts):
         """Coefficients (n_penalties, n_features, n_outcomes) and intercepts, from these parts."""
         count = np.maximum(self.known_weight, np.finfo(float).tiny)
         # Each outcome is centered where it was observed.
         centers, levels = self.known_sum / count, self.value_sum / count
         target = self.cross - centers * self.value_sum
-        mean = self.feature_sum / self.weight
+        weight = max(self.weight, np.finfo(float).tiny)
+        mean = self.feature_sum / weight
         eigenvalues, basis = np.linalg.eigh(self.square - self.weight * np.outer(mean, mean))
         # As if the rows on which an outcome was observed were like the others.
-        share = self.known_weight / self.weight
+        share = self.known_weight / weight
         spectrum = eigenvalues.clip(min=0.0)[:, None] * share
         coefficients = []
         for penalty in PENALTIES:
@@ -299,4 +293,7 @@ def _find_centers(embeddings, weight, size, random_state):
         # With fewer distinct queries than clusters it finds fewer, which is as wanted.
         warnings.simplefilter("ignore", ConvergenceWarning)
         centers = kmeans.fit(embeddings, sample_weight=weight).cluster_centers_
-    return normalized(centers)
+    centers = normalized(centers)
+    # Of copies of a center rounding would decide which one is the nearest.
+    _, first = np.unique(centers.round(9), axis=0, return_index=True)
+    return centers[np.sort(first)]

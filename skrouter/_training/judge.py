@@ -28,7 +28,9 @@ class Judge:
     """
 
     def __init__(self, outcomes, mean, weight, folds, typical_cost_weight, temperature):
-        self._temperature = temperature
+        self._temperature, self._n_outcomes = temperature, mean.shape[1]
+        if not np.isfinite(mean).all(axis=1).any():  # no cost was observed: they count for nothing
+            outcomes, mean, typical_cost_weight = outcomes[..., :1], mean[:, :1], None
         self.cost_weights, self._importance = np.zeros(1), np.ones(1)
         if typical_cost_weight is not None:
             shares = np.array(VALIDATED_SHARES)
@@ -62,7 +64,7 @@ class Judge:
 
     def gains(self, deviations, cost_weight):
         """Utility of what is called less that of the best single LLM, on complete queries."""
-        expected = utility(self._mean + deviations[:, self._ever], cost_weight)[self._complete]
+        expected = utility(self._expected(deviations), cost_weight)[self._complete]
         observed = utility(self._outcomes[self._complete], cost_weight)
         best = utility(self._mean, cost_weight).argmax()
         called = expected.argmax(axis=1)
@@ -75,7 +77,7 @@ class Judge:
 
     def share_elsewhere(self, deviations, cost_weight):
         """Share of the queries on which another than the best single LLM is called."""
-        expected = utility(self._mean + deviations[:, self._ever], cost_weight)
+        expected = utility(self._expected(deviations), cost_weight)
         elsewhere = expected.argmax(axis=1) != utility(self._mean, cost_weight).argmax()
         return float(np.average(elsewhere, weights=self.weight))
 
@@ -88,7 +90,8 @@ class Judge:
         mean of their LLM in the fold: an LLM that did well there by chance did worse in the rest,
         which was learnt from.
         """
-        return _shrunk_slopes(self._regressions(deviations, self._mean + deviations[:, self._ever]))
+        slopes = _shrunk_slopes(self._regressions(deviations, self._expected(deviations)))
+        return np.pad(slopes, (0, self._n_outcomes - len(slopes)))
 
     def explained(self, deviations):
         """Squared deviation of the observed utility less what the factors leave, (n_queries,).
@@ -102,9 +105,13 @@ class Judge:
             explained += (shares * fit * (2 * y - fit)).sum(axis=1)
         return explained / np.maximum(self.weight, np.finfo(float).tiny)
 
+    def _expected(self, deviations):
+        """Expected outcomes of the LLMs of which something is known."""
+        return self._mean + deviations[:, self._ever, : self._mean.shape[1]]
+
     def _regressions(self, deviations, valued):
         """At each trade-off: weights, expected and observed deviations; LLMs count as valued."""
-        expected = self._less_fold_mean(deviations[:, self._ever])
+        expected = self._less_fold_mean(self._expected(deviations) - self._mean)
         regressions = []
         for cost_weight, importance in zip(self.cost_weights, self._importance, strict=True):
             y = importance * utility(self._observed, cost_weight)

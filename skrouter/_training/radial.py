@@ -127,6 +127,9 @@ class _Training:
                 if settings.fit_intercept:
                     average, validation, predictions = self.average(folds, distilled, random_state)
                     distilled, average = self.tensor(predictions), average.scaled(self.unit)
+                    validation = validation.scaled(self.unit)
+                    if not settings.any_trade_off:
+                        validation = validation.of_utility(settings.cost_weight)
                     if not average.network_factor.any():
                         n_epochs = 0
             self.final = self.learner(np.arange(len(weight)))
@@ -145,7 +148,7 @@ class _Training:
             self.architecture(),
             None if self.final.encoder is None else to_arrays(self.final.encoder),
             average,
-            validation and validation.scaled(self.unit),
+            validation,
             curve,
             [self.unit * gain for gain in gains],
         )

@@ -43,6 +43,7 @@ class TrainingSettings(NamedTuple):
     """All that training depends on beside its data; the names are those of the router."""
 
     any_trade_off: bool
+    cost_weight: float
     contrastive_weight: float
     contrastive_temperature: float
     target_temperature: float

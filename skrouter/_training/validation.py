@@ -16,15 +16,17 @@ class Validation(NamedTuple):
     Attributes
     ----------
     shares : dict of str to float
-        Share of each learner in the average. They sum to 1.
+        Share of each learner in the average. They sum to 1; empty if there are queries for none.
     factors : dict of str to float
         What the expected deviations from the mean performance, and from the mean cost, of an LLM
-        are multiplied by so that they come true. 0 where the queries tell nothing.
+        are multiplied by so that they come true; those of the utility with ``trade_off="fixed"``.
+        0 where the queries tell nothing.
     cost_weights : list of float
         Trade-offs at which the router was validated.
     gains, errors : list of float
         At each of them the mean utility on held-out queries less that of the best single LLM, and
-        its standard error. NaN where most queries have missing outcomes.
+        its standard error. Shares and factors were found on the same queries, so that it is a
+        little too good. NaN where most queries have missing outcomes.
     elsewhere : list of float
         Share of the queries on which another than the best single LLM was called.
     """
@@ -61,8 +63,14 @@ class Validation(NamedTuple):
         parts = {name: getattr(self, name) for name in ("cost_weights", "gains", "errors")}
         return self._replace(**{k: [unit * x for x in each] for k, each in parts.items()})
 
+    def of_utility(self, cost_weight):
+        """The same validation where it is the utility at one trade-off that was learnt."""
+        return self._replace(
+            cost_weights=[cost_weight], factors={"utility": self.factors["performance"]}
+        )
+
     def _reason(self):
-        what = "The best single LLM is called for every query"
+        what = "The best single LLM was called for every held-out query"
         if not any(self.factors.values()):
-            return f"{what}: nothing that was learnt from the queries came true on held-out ones."
-        return f"{what}: no other is expected to do better on any held-out one."
+            return f"{what}: nothing that was learnt from the others came true."
+        return f"{what}: no other was expected to do better on any."

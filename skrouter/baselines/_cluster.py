@@ -47,7 +47,7 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
     Parameters
     ----------
     n_clusters : int, default=None
-        Number of clusters. None takes, of 2 to 48 with ten queries each, the number of the
+        Number of clusters. None takes, of 1 to 48 with ten queries each, the number of the
         largest mean utility on queries that were held out in four folds, over several trade-offs.
     shrinkage : float, default=5.0
         The :math:`\kappa` above: the mean over all queries counts like so many queries of the
@@ -61,7 +61,7 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
     Attributes
     ----------
     n_clusters_ : int
-        Number of clusters that was taken. 1 if there are too few queries for more.
+        Number of clusters that was taken, of different queries. 1 if no more pay.
     %(classes_)s
     %(n_features_in_)s
     %(encoder_)s
@@ -128,10 +128,9 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
             prior_queries=self.shrinkage,
         )
         only = self._best(learner, outcomes, mean, weight, folds)
-        self.n_clusters_ = learner.settings[only.argmax()][0]
-        self._average = FittedAverage(
-            mean, np.zeros(mean.shape[1]), None, learner.averaged(only)
-        ).scaled(unit)
+        tables = learner.averaged(only)
+        self.n_clusters_ = len(tables[0][0])
+        self._average = FittedAverage(mean, np.zeros(mean.shape[1]), None, tables).scaled(unit)
 
     def _folds(self, n_queries, random_state):
         if self.n_clusters is not None or n_queries < _N_FOLDS:

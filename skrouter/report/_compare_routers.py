@@ -3,19 +3,25 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_consistent_length, indexable
+from sklearn.utils.validation import indexable
 
-from skrouter._targets.routing_target import RoutingTarget, check_routing_target
-from skrouter._targets.utility import routing_utility
+from skrouter._targets.routing_target import (
+    RoutingTarget,
+    check_routing_target,
+    make_routing_target,
+)
 from skrouter._utils.docstrings import with_shared_parts
-from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike, TargetLike
+from skrouter._utils.estimators import innermost_estimator
+from skrouter._utils.lengths import check_same_length
+from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike
 from skrouter.baselines import BestSingleRouter
 from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.report._realized_outcomes import compare, mean_known, realize_outcomes
@@ -56,7 +62,8 @@ class RouterComparison:
     Parameters
     ----------
     recommended : str
-        Name of the first router, in the order given, that cannot be told apart from the best.
+        Name of the first router that cannot be told apart from the best: the best single LLM,
+        then the others in the order given.
     rows : list of ComparedRouter
         The recommended router first, the others by score.
     oracle : float
@@ -100,7 +107,7 @@ class RouterComparison:
 def compare_routers(
     routers: Sequence[tuple[str, BaseEstimator]],
     X: QueriesLike,
-    y: TargetLike,
+    y: ArrayLike,
     cost: CostLike | None = None,
     *,
     cost_weight: float = 0.02,
@@ -111,9 +118,9 @@ def compare_routers(
     """Compare routers by cross-validation, and say which to take.
 
     Every router is fitted without the queries of a fold and chooses LLMs for them, fold by fold.
-    The best single LLM of the other folds is compared along. Recommended is the first router, in
-    the order given, whose utility cannot be told apart from that of the best (paired intervals
-    over queries): so give the simplest first.
+    The best single LLM of the other folds is compared along. Recommended is the first, the best
+    single LLM before the routers in the order given, whose utility cannot be told apart from that
+    of the best (paired intervals over queries): so give the simplest first.
 
     Parameters
     ----------
@@ -167,17 +174,19 @@ def compare_routers(
             f"routers must be (name, router) with unique names other than {SINGLE!r} and "
             f"{ORACLE!r}, at least one; got names {names}."
         )
-    target = check_routing_target(y, cost)
-    check_consistent_length(X, target.performance, tasks)
-    needy = [name for name, router in routers if getattr(router, "_needs_tasks", False)]
+    target = check_routing_target(y, cost, llm_names=_llm_names(routers))
+    if cost is not None:
+        y = make_routing_target(y, cost)
+    check_same_length(X=X, y=target.performance, tasks=tasks)
+    needy = [name for name, router in routers if _needs_tasks(router)]
     if needy and tasks is None:
         raise ValueError(f"tasks is missing: {needy} want the task of each query.")
     cost_weight = 0.0 if target.cost is None else cost_weight
     folds = _folds(cv, len(target.performance), random_state)
-    single = BestSingleRouter(cost_weight=cost_weight)
+    single = BestSingleRouter(cost_weight=cost_weight, llm_names=_llm_names(routers))
     utility, seconds = {}, {}
     for name, router in [(SINGLE, single), *routers]:
-        utility[name], seconds[name] = _held_out(router, X, target, tasks, folds, cost_weight)
+        utility[name], seconds[name] = _held_out(router, X, y, target, tasks, folds, cost_weight)
     oracle = realize_outcomes(
         target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
     ).utility
@@ -190,7 +199,7 @@ def compare_routers(
         behind = compare(utility[best], each, random_state=random_state)
         share = gain.difference / possible if possible > 0 else float("nan")
         rows.append(ComparedRouter(name, mean_known(each), gain, behind, share, seconds[name]))
-    recommended = next(row for row in rows if not row.behind.low > 0)
+    recommended = next(row for row in rows if row.name == best or row.behind.low <= 0)
     others = sorted((row for row in rows if row is not recommended), key=lambda row: -row.score)
     return RouterComparison(
         recommended=recommended.name,
@@ -201,13 +210,29 @@ def compare_routers(
     )
 
 
+def _llm_names(routers: Sequence[tuple[str, BaseEstimator]]) -> list[Any] | None:
+    """The names that routers give to the columns of a `y` without any."""
+    given = [getattr(innermost_estimator(router), "llm_names", None) for _, router in routers]
+    names = {tuple(each) for each in given if each is not None}
+    if len(names) > 1:
+        raise ValueError(f"routers must agree on llm_names; got {[list(each) for each in names]}.")
+    return list(names.pop()) if names else None
+
+
+def _needs_tasks(router: BaseEstimator) -> bool:
+    return getattr(router, "_needs_tasks", False)
+
+
 def _folds(
     cv: object, n_queries: int, random_state: int | None
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     rows = np.arange(n_queries)
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
+        if not 2 <= int(cv) <= n_queries:
+            raise ValueError(f"cv must be from 2 to the number of queries, {n_queries}; got {cv}.")
         order = np.random.default_rng(random_state).permutation(n_queries)
-        return [(np.setdiff1d(rows, part), np.sort(part)) for part in np.array_split(order, cv)]
+        parts = np.array_split(order, int(cv))
+        return [(np.setdiff1d(rows, part), np.sort(part)) for part in parts]
     folds = list(check_cv(cv).split(rows))
     held_out = np.concatenate([part for _, part in folds])
     if not np.array_equal(np.sort(held_out), rows):
@@ -218,25 +243,28 @@ def _folds(
 def _held_out(
     router: BaseEstimator,
     X: QueriesLike,
+    y: ArrayLike,
     target: RoutingTarget,
     tasks: LabelsLike | None,
     folds: list[tuple[NDArray[Any], NDArray[Any]]],
     cost_weight: float,
 ) -> tuple[Floats, float]:
     """Utility on every query of what a router calls that did not know it, and time of a fit."""
-    (X,) = indexable(X)
+    X, y = indexable(X, y)
     utility, seconds = np.full(len(target.performance), np.nan), []
-    known = ~np.isnan(routing_utility(target.performance, target.cost, cost_weight)).all(axis=1)
+    known = ~np.isnan(target.performance).all(axis=1)
     for train, test in folds:
         train, test = train[known[train]], test[known[test]]
-        told_fit, told_predict = {}, {}
-        if getattr(router, "_needs_tasks", False):
-            told_fit["tasks"] = _safe_indexing(tasks, train)
-            told_predict["tasks"] = _safe_indexing(tasks, test)
+        if not len(test):
+            continue
+        told = [
+            {} if not _needs_tasks(router) else {"tasks": _safe_indexing(tasks, rows)}
+            for rows in (train, test)
+        ]
         start = time.perf_counter()
         fitted: Any = clone(router)
-        fitted.fit(_safe_indexing(X, train), target.rows(train), **told_fit)
+        fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train), **told[0])
         seconds.append(time.perf_counter() - start)
-        llms = fitted.predict(_safe_indexing(X, test), **told_predict)
+        llms = fitted.predict(_safe_indexing(X, test), **told[1])
         utility[test] = realize_outcomes(target.rows(test), llms, cost_weight).utility
     return utility, float(np.mean(seconds))
