@@ -29,9 +29,9 @@ def text_like_columns(X: Any) -> Iterator[tuple[Any, Any]]:
     names: Any = getattr(X, "column_names", None)  # pyarrow, datasets
     if names is None:
         names = getattr(X, "columns", ())  # pandas, polars; a sparse matrix has none
-    types = getattr(X, "dtypes", None)
+    types = list(getattr(X, "dtypes", [None] * len(names)))
     for i, name in enumerate(names):
-        if types is None or not _is_numeric(types.iloc[i] if hasattr(X, "iloc") else types[i]):
+        if not _is_numeric(types[i]):
             yield name, X.iloc[:, i] if hasattr(X, "iloc") else X[name]
 
 
