@@ -705,17 +705,3 @@ def test_cuda_agrees_with_the_cpu(tiny_bert_path):
     on_cuda = SentenceEncoder(tiny_bert_path, device="cuda", cache=None).fit(QUERIES)
     assert on_cpu.fingerprint_ == on_cuda.fingerprint_
     np.testing.assert_allclose(on_cuda.transform(QUERIES), on_cpu.transform(QUERIES), atol=1e-5)
-
-
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_a_long_text_is_cut_before_it_is_split_into_tokens(tiny_bert_path, side):
-    from skrouter._encoders.truncation import truncation
-
-    module = SentenceEncoder(tiny_bert_path, device="cpu").fit(["a"])._load()
-    texts = ["prime theorem " * 1000 + "of a list", "write " + "?" * 5000, " " * 5000 + "a poem"]
-    with truncation(module, side, None, None) as fit:
-        cut = fit(texts)
-        whole = module.preprocess(texts)["input_ids"].tolist()
-        assert module.preprocess(cut)["input_ids"].tolist() == whole
-    assert [len(text) for text in cut[:2]] == [8192, 1024]  # the first part had too few tokens
-    assert cut[2] == texts[2]  # too few tokens to tell

@@ -45,7 +45,9 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         the question stands last. "right" keeps the head.
     max_length : int, default=None
         Most tokens of a text that are read, special tokens included, at least 3. None is the
-        model's own limit (256 for the default model, which has positions for 512).
+        model's own limit (256 for the default model, which has positions for 512). Of a text,
+        at most 64 characters per token and 8,192 more are looked at, runs of blanks counted as one
+        where the tokenizer ignores them: only what is no language has so few tokens.
     turns : {"user", "last_user", "all"}, default="user"
         Which messages of a chat are read: all of the user's, the last one of the user's that has
         text, or every one, the system prompt and the answers included. See
@@ -214,16 +216,19 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return keys
 
     def _encode(self, texts):
+        import torch
+
         module = self._load()
-        prompt = self._prompt_for(module)
-        with truncation(module, self.truncation_side, self.max_length, prompt) as fit:
-            return module.encode(
-                fit(texts),
-                prompt=prompt,
-                batch_size=self.batch_size,
-                show_progress_bar=False,
-                normalize_embeddings=self.normalize_embeddings,
-            )
+        embeddings = np.empty((len(texts), self.n_features_out_), dtype=np.float32)
+        # Texts of like length together, as padding costs time. Not all in one go: the tokenizer is
+        # locked for one batch at a time, and free while the network computes.
+        order = np.argsort([-len(text) for text in texts], kind="stable")
+        with torch.inference_mode():
+            for start in range(0, len(texts), self.batch_size):
+                batch = order[start : start + self.batch_size]
+                embedded = self._embed(module, [texts[i] for i in batch])
+                embeddings[batch] = embedded.cpu().numpy()
+        return embeddings
 
     def _prompt_for(self, module):
         if self.prompt is None and module.default_prompt_name is not None:
@@ -269,12 +274,12 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return private_copy(loaded.module) if fresh else loaded.module
 
     def _embed(self, module, queries):
-        """Encode queries with gradients, consistently with `transform`.
+        """Encode one batch of queries, with gradients unless they are switched off.
 
         Parameters
         ----------
         module : SentenceTransformer
-            From ``_load(fresh=True)``. Its training mode is left as it is.
+            From `_load`. Its training mode is left as it is.
         queries : list of str and chats
             One batch of checked queries.
 

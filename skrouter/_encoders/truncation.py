@@ -1,14 +1,20 @@
 """Which end of a long text a sentence-transformers model reads, and how much of it."""
 
+import re
 from contextlib import contextmanager
 
 from skrouter._encoders.pretrained import LOCK
 
 # A tokenizer splits all of a text, however few of its tokens are read: megabytes take seconds.
-# Prose has about 4 characters in a token.
-_CHARS_PER_TOKEN = 32
+# Prose has about 4 characters in a token; texts with more in one are looked at again, up to the
+# most that is read of any text.
+_CHARS_PER_TOKEN = 8
+_MOST_CHARS_PER_TOKEN = 64
 # Tokens next to a cut that do not count: a word of 100 characters may become as many.
 _MARGIN = 128
+# Characters per token that are searched for blanks to leave out.
+_CHARS_WITH_BLANKS = 1024
+_BLANKS = re.compile(r"[ \t\n\r]{2,}")
 
 
 @contextmanager
@@ -72,12 +78,13 @@ def truncation(module, side, max_length, prompt):
             )
 
         def fit(texts):
-            if backend is not None and limit is not None:
-                long = [len(text) > _CHARS_PER_TOKEN * limit for text in texts]
-                if any(long):
+            if limit is not None and any(
+                len(text) > _CHARS_PER_TOKEN * (limit + _MARGIN) for text in texts
+            ):
+                if backend is not None:
                     backend.no_truncation()
-                    texts = [_shorten(backend, text, side, limit) for text in texts]
-                    switch(True)
+                texts = [_shorten(backend, text, side, limit) for text in texts]
+                switch(True)
             if not prompt or side == "right" or limit is None:
                 return texts
             if backend is None:
@@ -108,15 +115,30 @@ def truncation(module, side, max_length, prompt):
 def _shorten(backend, text, side, limit):
     """Drop the characters of a long text that are far beyond the tokens which are read.
 
-    What becomes of a character depends on those near it, so the tokens stay the same.
+    What becomes of a character depends on those near it, so the tokens stay the same. The time
+    for it is bounded: of a text with hardly a token in many characters, tokens may be lost.
     """
-    size = _CHARS_PER_TOKEN * limit
-    while size < len(text):
-        part = text[-size:] if side == "left" else text[:size]
+
+    def keep(text, n_per_token):
+        n_chars = n_per_token * (limit + _MARGIN)
+        return text[-n_chars:] if side == "left" else text[:n_chars]
+
+    part = keep(text, _CHARS_PER_TOKEN)
+    if len(part) == len(text):
+        return text
+    if backend is not None:
         if len(backend.encode(part, add_special_tokens=False).ids) >= limit + _MARGIN:
             return part
-        size *= 8
-    return text
+        if _ignores_blanks(backend):
+            text = _BLANKS.sub(" ", keep(text, _CHARS_WITH_BLANKS))
+    return keep(text, _MOST_CHARS_PER_TOKEN)
+
+
+def _ignores_blanks(backend):
+    few, many = (
+        backend.encode(text, add_special_tokens=False).ids for text in (" a b ", "\n a \t\r\n  b  ")
+    )
+    return few == many
 
 
 def _check_positions(module, max_length):

@@ -5,12 +5,11 @@ numbers, and turns text into a plain list of ``str`` and chats with :func:`check
 else looks at the container. :func:`query_texts` then leaves only ``str``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Number
 
-import numpy as np
-
 from skrouter._inputs.chat import chat_text, check_chat, is_chat, is_message
+from skrouter._inputs.containers import elements_of, is_numeric, is_table, text_like_columns
 
 # What the chats of a router count as where its encoder knows of no chats.
 DEFAULT_TURNS = "user"
@@ -27,12 +26,11 @@ def is_text(X):
     Returns
     -------
     bool
-        True for one ``str`` or one chat, and for a 1-D container (list, tuple, NumPy array, pandas
-        Series) in which at least one element is a ``str`` or a chat; False for anything numeric.
-        One of them among other things is enough, so that :func:`check_queries` gets to name
-        the elements which are not text. A table with text in its first row is text, too, so that
-        :func:`check_queries` gets to ask for one column. An array of chats of equal length, which
-        NumPy makes 2-D, is text.
+        True for one ``str`` or one chat, and for a 1-D container (list, tuple, array, Series,
+        column of a data set), a frame or a table in which at least one element is a ``str`` or a
+        chat. One of them among other things is enough, so that :func:`check_queries`, which takes
+        fewer, gets to say what is not right. True for a generator, which cannot be looked at
+        without using it up. False for all else.
 
     Examples
     --------
@@ -48,16 +46,9 @@ def is_text(X):
         return True
     if isinstance(X, Mapping):
         return is_chat(X)
-    if isinstance(X, list | tuple):
-        return any(map(_is_textual, X))
-    n_axes = len(getattr(X, "shape", ()))
-    if n_axes == 2 and (isinstance(X, np.ndarray) or hasattr(X, "columns")):
-        return any(map(_is_textual, np.asarray(X[:1], dtype=object).flat))
-    if n_axes != 1:
-        return False
-    if getattr(X.dtype, "kind", "O") in "biufcmM":  # a numeric array: spare the walk over it
-        return False
-    return any(map(_is_textual, X))
+    if is_table(X):
+        return any(_holds_text(column) for _, column in text_like_columns(X))
+    return isinstance(X, Iterator) or _holds_text(X)
 
 
 def check_queries(X, name="X"):
@@ -66,8 +57,9 @@ def check_queries(X, name="X"):
     Parameters
     ----------
     X : 1-D sequence of str or chats
-        List, tuple, NumPy array or pandas Series. It is not modified. Empty strings are allowed:
-        an empty query is unusual, but a router has to answer it.
+        List, tuple, array (also of pyarrow), Series of pandas or polars, column of a Hugging Face
+        data set; or a frame, table or array of one such column. It is not modified. Empty strings
+        are allowed: an empty query is unusual, but a router has to answer it.
     name : str, default="X"
         Name of the argument in error messages.
 
@@ -76,13 +68,13 @@ def check_queries(X, name="X"):
     list of str and chats
         The queries in the order given. Half of a surrogate pair, which is left where a text was
         cut within an emoji and which no encoder can read, becomes U+FFFD, as in browsers. Chats
-        are checked, and are the very objects that were given.
+        are checked, and are the very objects that were given, if these were Python objects.
 
     Raises
     ------
     ValueError
-        If `X` is one string or one chat instead of a list, is not 1-D, or is empty, or a chat
-        lacks something.
+        If `X` is one string or one chat instead of a list, has more than one column, or is empty,
+        or a chat lacks something.
     TypeError
         If `X` is not a sequence, or an element is neither a ``str`` nor a chat (None, NaN, number,
         bytes, ...), or something in a chat is of a wrong type. The message names the first such
@@ -99,26 +91,16 @@ def check_queries(X, name="X"):
         raise ValueError(f"{name} is one string, {start!r}; pass a list: [query].")
     if isinstance(X, Mapping) and is_chat(X):
         raise ValueError(f"{name} is one chat, a mapping with 'messages'; pass a list: [chat].")
-    shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) != 1 and not _is_table_of_messages(X):
-        raise ValueError(
-            f"{name} has shape {tuple(shape)}; queries are a 1-D sequence of str. Pass one column, "
-            f"for example {name}['query'] of a DataFrame or {name}[:, 0] of an array."
-        )
-    if shape is None and not isinstance(X, list | tuple):
-        raise TypeError(
-            f"{name} is a {type(X).__name__}; queries are a list, tuple, array or Series of str or "
-            "chats."
-        )
+    elements = _elements(X, name)
     queries = []
-    for position, element in enumerate(X):
+    for position, element in enumerate(elements):
         if isinstance(element, str):
             queries.append(_well_formed(str(element)))  # np.str_ becomes str
         elif is_chat(element):
             check_chat(element, f"element {position} of {name}")
             queries.append(element)
         else:
-            _refuse(element, position, name, X)
+            _refuse(element, position, name, elements)
     if not queries:
         raise ValueError(f"{name} is empty; at least one query is needed.")
     return queries
@@ -157,21 +139,46 @@ def _is_textual(element):
     return isinstance(element, str) or is_chat(element) or is_message(element)
 
 
-def _is_table_of_messages(X):
-    return (
-        isinstance(X, np.ndarray)
-        and X.ndim == 2
-        and X.dtype == object
-        and X.size > 0
-        and is_message(X[0, 0])
-    )
+def _holds_text(column):
+    if is_numeric(column):
+        return False
+    elements = elements_of(column)
+    return elements is not None and any(map(_is_textual, elements))
 
 
-def _refuse(element, position, name, X):
-    if is_message(element):
-        if all(map(is_message, X)):
+def _elements(X, name):
+    if is_table(X):
+        columns = {key: c for key, c in text_like_columns(X) if _holds_text(c)}
+        if X.shape[1] != 1 or not columns:
+            array = not hasattr(X, "columns") and not hasattr(X, "column_names")
+            which = [f"{name}[:, {key}]" if array else f"{name}[{key!r}]" for key in columns]
+            fix = f"Pass one column: {' or '.join(which)}." if which else "None of it is text."
             raise ValueError(
-                f"{name} is one chat, a list of {len(X)} message(s); pass a list of chats: [chat]."
+                f"{name} has shape {tuple(X.shape)}; queries are one sequence or column of str or "
+                f"chats. {fix}"
+            )
+        (X,) = columns.values()
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"{name} is a {type(X).__name__}, which can be read only once; pass list({name})."
+        )
+    elements = elements_of(X)
+    if elements is None:
+        shape = getattr(X, "shape", None)
+        of_shape = "" if shape is None else f" of shape {tuple(shape)}"
+        raise (TypeError if shape is None else ValueError)(
+            f"{name} is a {type(X).__name__}{of_shape}; queries are a list, tuple, array, Series "
+            "or column of str or chats."
+        )
+    return elements
+
+
+def _refuse(element, position, name, elements):
+    if is_message(element):
+        if all(map(is_message, elements)):
+            raise ValueError(
+                f"{name} is one chat, a list of {len(elements)} message(s); pass a list of chats: "
+                "[chat]."
             )
         raise ValueError(
             f"element {position} of {name} is one message; a chat is a list of messages."
