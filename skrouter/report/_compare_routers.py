@@ -12,6 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, indexable
 
+from skrouter._targets.cautions import few_outcomes_warned_of_once
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.docstrings import with_shared_parts
@@ -176,8 +177,9 @@ def compare_routers(
     folds = _folds(cv, len(target.performance), random_state)
     single = BestSingleRouter(cost_weight=cost_weight)
     utility, seconds = {}, {}
-    for name, router in [(SINGLE, single), *routers]:
-        utility[name], seconds[name] = _held_out(router, X, target, tasks, folds, cost_weight)
+    with few_outcomes_warned_of_once(target):
+        for name, router in [(SINGLE, single), *routers]:
+            utility[name], seconds[name] = _held_out(router, X, target, tasks, folds, cost_weight)
     oracle = realize_outcomes(
         target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
     ).utility
