@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 
-from skrouter import make_logged_target
+from skrouter import FewOutcomesWarning, make_logged_target
 from skrouter._targets import rarely_tried
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
@@ -57,7 +57,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", type=int, default=40, help="logs of each kind")
     n_logs = parser.parse_args().logs
-    warnings.filterwarnings("ignore", "Some LLMs were observed on very few")
+    warnings.simplefilter("ignore", FewOutcomesWarning)
     names = [type(router).__name__ for router in ROUTERS]
     print("| calls | unseen bad calls | " + " | ".join(names) + " |")
     print("|---|---:|" + "---:|" * len(names))

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ChatFormatter": "skrouter._encoders.chat_formatter",
     "FallbackRouter": "skrouter._meta.fallback",
+    "FewOutcomesWarning": "skrouter._targets.cautions",
     "GuaranteedRouter": "skrouter._meta.risk_control",
     "RadialRouterClassifier": "skrouter._routers.radial_router",
     "RouterComparison": "skrouter.report",
@@ -36,6 +37,7 @@ _HOME = {
 __all__ = [
     "ChatFormatter",
     "FallbackRouter",
+    "FewOutcomesWarning",
     "GuaranteedRouter",
     "RadialRouterClassifier",
     "RouterComparison",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     )
     from skrouter._persistence.router_file import load, save
     from skrouter._routers.radial_router import RadialRouterClassifier
+    from skrouter._targets.cautions import FewOutcomesWarning
     from skrouter._targets.logged import make_logged_target
     from skrouter._targets.routing_target import make_routing_target
     from skrouter.report import RouterComparison, RoutingReport, compare_routers, routing_report

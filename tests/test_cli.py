@@ -263,7 +263,7 @@ def test_fit_refuses_in_one_line(folder, capsys, tmp_path, options, message):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.filterwarnings("ignore:Some LLMs were observed on very few")
+@pytest.mark.filterwarnings("ignore::skrouter.FewOutcomesWarning")
 def test_an_llm_without_an_outcome_to_fit_on(folder, capsys, tmp_path):
     log = rows()
     log = pd.concat([log, log.head(1).assign(model="rare", rating=3)])

@@ -1,9 +1,21 @@
 """An LLM that was tried on few queries does not win by luck."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV, KFold
 
-from skrouter import FallbackRouter, RadialRouterClassifier, make_logged_target
+from skrouter import (
+    FallbackRouter,
+    FewOutcomesWarning,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    compare_routers,
+    make_logged_target,
+    make_routing_target,
+    routing_report,
+)
 from skrouter._targets.rarely_tried import shrink_rarely_tried
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter.baselines import (
@@ -16,7 +28,7 @@ from skrouter.baselines import (
     ZeroRouter,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:Some LLMs were observed on very few")
+pytestmark = pytest.mark.filterwarnings("ignore::skrouter.FewOutcomesWarning")
 NAMES = ["a", "b", "c", "new"]
 
 
@@ -131,3 +143,46 @@ def test_an_llm_that_did_very_badly_is_not_taken_to_be_better():
     target = check_routing_target(performance, None)
     shrunk = shrink_rarely_tried(target, np.ones(1000)).performance
     np.testing.assert_array_equal(shrunk[:3, 1], -5.0)
+
+
+def scored_table():
+    """Outcomes of four LLMs on 200 queries, of which one was tried on six only."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    performance = (rng.random((200, 4)) < 1 / (1 + np.exp(-X))).astype(float)
+    performance[rng.permutation(200)[6:], 3] = np.nan
+    return X, performance
+
+
+def test_one_warning_a_call():
+    """Not one for every fold, reference, and router that is fitted on the way."""
+    X, performance = scored_table()
+    router = LinearRouter(llm_names=NAMES).fit(X, performance)
+    two = [("ridge", LinearRouter()), ("kNN", KNNRouter())]
+    guarded = GuaranteedRouter(LinearRouter(), max_cost=2.0, max_query_cost=4.0, random_state=0)
+    calls = {
+        "report": lambda: routing_report(router, X, performance, n_resamples=20),
+        "report with training rows": lambda: routing_report(
+            router, X, performance, X_train=X, y_train=performance, n_resamples=20
+        ),
+        "comparison": lambda: compare_routers(two, X, performance),
+        "fallback": lambda: FallbackRouter(LinearRouter(), min_margin=0.1).fit(X, performance),
+        "guarantee": lambda: guarded.fit(X, performance, cost=np.ones(4)),
+    }
+    for name, call in calls.items():
+        with pytest.warns(FewOutcomesWarning) as caught:
+            call()
+        assert [warning.category for warning in caught] == [FewOutcomesWarning], name
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_search_is_silenced_by_the_class():
+    X, performance = scored_table()
+    target = make_routing_target(performance, np.ones(4))
+    folds = KFold(3, shuffle=True, random_state=0)
+    search = GridSearchCV(LinearRouter(), {"alpha": [1.0, 10.0]}, cv=folds)
+    with pytest.warns(FewOutcomesWarning):
+        search.fit(X, target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewOutcomesWarning)
+        search.fit(X, target)

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrouter import RoutingReport, make_routing_target, routing_report
+from skrouter import FewOutcomesWarning, RoutingReport, make_routing_target, routing_report
 from skrouter.baselines import (
     BestPerTaskRouter,
     BestSingleRouter,
@@ -566,8 +566,10 @@ def test_an_llm_that_was_not_observed_here(linear, problem):
     assert re.search(r"math +\d+ +[\d.]+% +- +- +-\n", str(report))
     # Seen in training, not by the references' own target of one fold: still no failure.
     unseen[200:203, 2] = 1.0
-    with pytest.warns(UserWarning, match="observed on very few of 100 queries: 'math'"):
+    with pytest.warns(FewOutcomesWarning) as caught:
         report = on_test(linear, (X, unseen, cost, None), cv=2)
+    (warning,) = caught  # not one for each reference and fold
+    assert "observed on very few of 200 queries: 'math' on 3." in str(warning.message)
     assert report.n_queries == 200
 
 

@@ -1,6 +1,7 @@
 """Warnings about targets that can be learnt from, but hardly say what was meant."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -11,10 +12,31 @@ _FEW, _FEW_SHARE = 10, 0.1
 _NEGLIGIBLE = 1e-3
 
 
+class FewOutcomesWarning(UserWarning):
+    """Some LLMs were observed on very few queries.
+
+    ``warnings.simplefilter("ignore", FewOutcomesWarning)`` silences it, as in a search by
+    cross-validation, where every fit on a part of the queries gives it anew.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skrouter import FewOutcomesWarning
+    >>> from skrouter.baselines import BestSingleRouter
+    >>> X, performance = np.zeros((40, 1)), np.ones((40, 2))
+    >>> performance[2:, 1] = np.nan
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", FewOutcomesWarning)
+    ...     BestSingleRouter().fit(X, performance).predict(X[:2])
+    array([0, 0])
+    """
+
+
 def warn_of_few_outcomes(target):
     """Warn where an LLM rests on few outcomes, as chance then makes it look good or bad."""
     counts = (~np.isnan(target.performance)).sum(axis=0)
-    few = counts < min(_FEW, _FEW_SHARE * counts.max())
+    few = (counts > 0) & (counts < min(_FEW, _FEW_SHARE * counts.max()))
     if few.any():
         found = ", ".join(
             f"{name!r} on {count}"
@@ -26,9 +48,18 @@ def warn_of_few_outcomes(target):
             f"Some LLMs were observed on very few of {len(target.performance)} queries: {found}. "
             "Chance makes such an LLM look better or worse than it is; score it on more queries, "
             "or leave it out.",
-            UserWarning,
+            FewOutcomesWarning,
             stacklevel=2,
         )
+
+
+@contextmanager
+def few_outcomes_warned_of_once(target):
+    """Warn of `target` now, and not again of its parts while routers are fitted on them."""
+    warn_of_few_outcomes(target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewOutcomesWarning)
+        yield
 
 
 def warn_of_scale(target, cost_weight):

@@ -13,6 +13,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import indexable
 
+from skrouter._targets.cautions import few_outcomes_warned_of_once
 from skrouter._targets.routing_target import (
     RoutingTarget,
     check_routing_target,
@@ -185,8 +186,10 @@ def compare_routers(
     folds = _folds(cv, len(target.performance), random_state)
     single = BestSingleRouter(cost_weight=cost_weight, llm_names=_llm_names(routers))
     utility, seconds = {}, {}
-    for name, router in [(SINGLE, single), *routers]:
-        utility[name], seconds[name] = _held_out(router, X, y, target, tasks, folds, cost_weight)
+    with few_outcomes_warned_of_once(target):
+        for name, router in [(SINGLE, single), *routers]:
+            told = X, y, target, tasks, folds, cost_weight
+            utility[name], seconds[name] = _held_out(router, *told)
     oracle = realize_outcomes(
         target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
     ).utility

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from skrouter._targets.cautions import few_outcomes_warned_of_once
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, LabelsLike, QueriesLike, Seed, TargetLike
@@ -179,7 +180,10 @@ def routing_report(
     embeddings_train, embeddings = adapter.embed(
         data.X if data.train is None else data.X_train, data.X, encoder
     )
-    choices = learnt_choices(data, embeddings_train, embeddings, n_folds=n_folds, random_state=seed)
+    with few_outcomes_warned_of_once(data.known):
+        choices = learnt_choices(
+            data, embeddings_train, embeddings, n_folds=n_folds, random_state=seed
+        )
     comparison = compare_with_references(adapter, data, chosen, choices, router_cost, intervals)
     pays, verdict = write_verdict(
         single=comparison.single,
