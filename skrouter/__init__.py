@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
     "ChatFormatter": "skrouter._encoders.chat_formatter",
+    "DriftReport": "skrouter.report",
     "FallbackRouter": "skrouter._meta.fallback",
     "GuaranteedRouter": "skrouter._meta.risk_control",
     "RadialRouterClassifier": "skrouter._routers.radial_router",
@@ -21,6 +22,7 @@ _HOME = {
     "make_logged_target": "skrouter._targets.logged",
     "make_routing_target": "skrouter._targets.routing_target",
     "compare_routers": "skrouter.report",
+    "drift_report": "skrouter.report",
     "routing_report": "skrouter.report",
     "save": "skrouter._persistence.router_file",
     "spend_budget": "skrouter._meta.budget_allocation",
@@ -35,6 +37,7 @@ _HOME = {
 
 __all__ = [
     "ChatFormatter",
+    "DriftReport",
     "FallbackRouter",
     "GuaranteedRouter",
     "RadialRouterClassifier",
@@ -44,6 +47,7 @@ __all__ = [
     "SpendingPlan",
     "TradeOffForecast",
     "compare_routers",
+    "drift_report",
     "largest_query_cost",
     "load",
     "make_logged_target",
@@ -78,7 +82,14 @@ if TYPE_CHECKING:
     from skrouter._routers.radial_router import RadialRouterClassifier
     from skrouter._targets.logged import make_logged_target
     from skrouter._targets.routing_target import make_routing_target
-    from skrouter.report import RouterComparison, RoutingReport, compare_routers, routing_report
+    from skrouter.report import (
+        DriftReport,
+        RouterComparison,
+        RoutingReport,
+        compare_routers,
+        drift_report,
+        routing_report,
+    )
 else:
     # Not shown to type checkers, to which any misspelt name would then be right.
     def __getattr__(name: str) -> Any:
