@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Names are imported when first used: `import skrouter` stays light.
 _HOME = {
     "ChatFormatter": "skrouter._encoders.chat_formatter",
+    "DriftReport": "skrouter.report",
     "FallbackRouter": "skrouter._meta.fallback",
     "FewOutcomesWarning": "skrouter._targets.cautions",
     "GuaranteedRouter": "skrouter._meta.risk_control",
@@ -22,6 +23,7 @@ _HOME = {
     "make_logged_target": "skrouter._targets.logged",
     "make_routing_target": "skrouter._targets.routing_target",
     "compare_routers": "skrouter.report",
+    "drift_report": "skrouter.report",
     "routing_report": "skrouter.report",
     "save": "skrouter._persistence.router_file",
     "spend_budget": "skrouter._meta.budget_allocation",
@@ -36,6 +38,7 @@ _HOME = {
 
 __all__ = [
     "ChatFormatter",
+    "DriftReport",
     "FallbackRouter",
     "FewOutcomesWarning",
     "GuaranteedRouter",
@@ -46,6 +49,7 @@ __all__ = [
     "SpendingPlan",
     "TradeOffForecast",
     "compare_routers",
+    "drift_report",
     "largest_query_cost",
     "load",
     "make_logged_target",
@@ -81,7 +85,14 @@ if TYPE_CHECKING:
     from skrouter._targets.cautions import FewOutcomesWarning
     from skrouter._targets.logged import make_logged_target
     from skrouter._targets.routing_target import make_routing_target
-    from skrouter.report import RouterComparison, RoutingReport, compare_routers, routing_report
+    from skrouter.report import (
+        DriftReport,
+        RouterComparison,
+        RoutingReport,
+        compare_routers,
+        drift_report,
+        routing_report,
+    )
 else:
     # Not shown to type checkers, to which any misspelt name would then be right.
     def __getattr__(name: str) -> Any:
