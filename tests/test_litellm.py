@@ -138,6 +138,8 @@ def test_each_request_has_its_own_trade_off_and_pool(router):
         ({"cost_weight": float("nan")}, "cost_weight is nan"),
         ({"cost_weight": True}, "cost_weight is True"),
         ({"budget": "gold"}, "budget is 'gold'; there are ['free']"),
+        ({"budget": ["free"]}, "budget is ['free']"),
+        ({"cost_weight": 10**400}, "a finite number >= 0 is wanted"),
         ("cheap", "an object is wanted"),
     ],
 )
@@ -146,6 +148,60 @@ def test_what_is_wrong_with_a_request_is_logged_and_left_out(router, options, me
     (done,) = run(plugin, context(TEST.queries[0], skrouter=options))
     assert llm_of(done) == router.predict(TEST.queries[:1])[0]
     assert message in caplog.text
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"tags": 5},
+        {"tags": [{"free": 1}, ["free"], None]},
+        {"tags": {"free": 1}},
+        {"requester_metadata": "free"},
+        {"routing_plugin_signals": [1]},
+        {"routing_plugin_signals": {"skrouter": "free"}},
+        {"routing_plugin_signals": {"skrouter": {"llm": ["x", {}], "tried": 3}}},
+    ],
+)
+def test_malformed_metadata_fails_nothing(router, metadata):
+    (done,) = run(RouterPlugin(router, budgets={"free": 1.0}), context(TEST.queries[0], **metadata))
+    assert llm_of(done) == router.predict(TEST.queries[:1])[0]
+    assert done.signals["skrouter"]["fallback"] is None
+
+
+def test_what_is_no_name_in_allowed_is_left_out(router):
+    options = {"allowed": [{"name": LARGE}, SMALL, None]}
+    (done,) = run(RouterPlugin(router), context(skrouter=options))
+    assert llm_of(done) == SMALL
+
+
+@pytest.mark.parametrize("tried", [None, SMALL])
+@pytest.mark.parametrize("allowed", [5, {LARGE: True}, [{"name": LARGE}], [], ["nobody"]])
+def test_an_allowed_without_a_known_name_is_refused(router, allowed, tried):
+    """It must not allow all: neither at first, nor after a failed call."""
+    litellm = pytest.importorskip("litellm")
+    signals = {"skrouter": {"llm": tried}}
+    asked = context(skrouter={"allowed": allowed}, routing_plugin_signals=signals)
+    with pytest.raises(litellm.BadRequestError, match="holds none of"):
+        run(RouterPlugin(router), asked)
+
+
+def test_after_all_that_are_allowed_were_tried_they_are_tried_again(router):
+    signals = {"skrouter": {"llm": SMALL, "tried": []}}
+    asked = context(skrouter={"allowed": [SMALL]}, routing_plugin_signals=signals)
+    assert llm_of(run(RouterPlugin(router, fallback=LARGE), asked)[0]) == SMALL
+
+
+def test_a_closed_plugin_has_no_thread_until_it_is_asked(router):
+    def threads():
+        return {thread for thread in threading.enumerate() if thread.name.startswith("skrouter")}
+
+    before, plugin = threads(), RouterPlugin(router)
+    for _ in range(2):
+        (done,) = run(plugin, context(TEST.queries[0]))
+        assert llm_of(done) == router.predict(TEST.queries[:1])[0]
+        assert done.signals["skrouter"]["fallback"] is None and threads() - before
+        plugin.close()
+        assert not threads() - before
 
 
 def test_names_of_deployments(router):

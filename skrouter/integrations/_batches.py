@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from skrouter.integrations._forks import after_fork
+
 
 class Batches:
     """Answer single requests, many at a time, in a thread of its own.
@@ -26,8 +28,13 @@ class Batches:
     def __init__(self, answer: Callable[[Sequence[Any]], Sequence[Any]], max_size: int) -> None:
         self._answer = answer
         self._max_size = max_size
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        # A forked child has no thread, and what waits is answered by its parent.
         self._waiting: deque[tuple[Any, Future]] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="skrouter")
+        self._thread = _one_thread()
 
     def submit(self, request: Any) -> Future:
         """Take a request, from any thread; the result comes in the future."""
@@ -35,6 +42,11 @@ class Batches:
         self._waiting.append((request, future))
         self._thread.submit(self._work)
         return future
+
+    def close(self) -> None:
+        """Answer what waits, then end the thread; a later request starts another."""
+        old, self._thread = self._thread, _one_thread()
+        old.shutdown()
 
     def _work(self) -> None:
         # One such call per request; most find that an earlier one has taken theirs.
@@ -59,3 +71,7 @@ class Batches:
             for (_, future), result in zip(batch, results, strict=True):
                 future.set_result(result)
         return True
+
+
+def _one_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="skrouter")

@@ -13,6 +13,7 @@ from typing import Any
 from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._persistence.metadata import encoders_of
 from skrouter._persistence.router_file import load
+from skrouter.integrations._forks import after_fork
 
 logger = logging.getLogger("skrouter.integrations")
 
@@ -45,6 +46,11 @@ class ServedRouter:
         self._seen = None if self._path is None else _stamp(self._path)
         self._router = self._load() if self._path is not None else _warmed_up(router)
         self._next_look = time.monotonic() + check_every
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        if self._loading.locked():  # by a thread that is not in this child: look again
+            self._loading, self._seen = threading.Lock(), None
 
     @property
     def router(self) -> Any:
@@ -53,7 +59,11 @@ class ServedRouter:
         if self._path is not None and now >= self._next_look:
             self._next_look = now + self._check_every
             if self._loading.acquire(blocking=False):
-                threading.Thread(target=self._look, name="skrouter-reload", daemon=True).start()
+                try:
+                    threading.Thread(target=self._look, name="skrouter-reload", daemon=True).start()
+                except RuntimeError:  # too many threads now; later there may be fewer
+                    self._loading.release()
+                    logger.exception("No thread to look at %s; the router stays.", self._path)
         return self._router
 
     def _look(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -55,7 +57,9 @@ class RouterPlugin:
     router : router, or str or path-like
         A fitted router that takes text; or the file of one: ``.joblib`` and ``.pkl`` are loaded
         with joblib, which **runs code of the file**, others with :func:`skrouter.load`. When the
-        file is replaced, the new router takes over.
+        file is replaced, the new router takes over. The cache on disk of an encoder from a file is
+        switched off; a router itself is used as it is:
+        ``router.encoder_.set_params(cache=None)`` keeps live queries off the disk.
     models : mapping, default=None
         From the router's names of LLMs to LiteLLM's ``litellm_params.model``, one or a list. Names
         that are not in it must be the same, with or without the provider: "gpt-4o" is
@@ -91,9 +95,11 @@ class RouterPlugin:
 
     Nothing that goes wrong in here fails a request. If the router raises an error, or knows none
     of the deployments, that is logged by the logger "skrouter.integrations", and `fallback` is
-    called. A request alone that allows none of the deployments is refused, with status 400.
+    called. What is malformed in a request is logged and left out. A request alone that allows none
+    of the deployments, or whose ``allowed`` holds no names, is refused, with status 400.
 
-    The router works in one thread beside the event loop. Groups of one deployment are left alone.
+    The router works in one thread beside the event loop, which :meth:`close` ends. Groups of one
+    deployment are left alone.
 
     Examples
     --------
@@ -187,6 +193,13 @@ class RouterPlugin:
         context.signals[_KEY] = self._signal(request, choice, reason)
         return context
 
+    def close(self) -> None:
+        """End the thread of the router, once it has answered what waits for it.
+
+        A later request starts another.
+        """
+        self._batches.close()
+
     def _answer(self, requests: Sequence[Request]) -> list[Choice | None]:
         """Choose for each request, and log it; runs in the thread of the router."""
         router = self._served.router
@@ -198,29 +211,31 @@ class RouterPlugin:
             records = [_record(time, request, c, weight) for request, c in pairs if c is not None]
             try:
                 append_lines(self.log, records)
-            except (OSError, TypeError, ValueError):  # answers are worth more than the log
+            except OSError:  # answers are worth more than the log
                 logger.exception("%s decisions are not logged.", len(records))
         return choices
 
     def _read(self, context: Any) -> Request:
         """What the context asks for; what is wrong with it is logged, and left out."""
-        metadata = context.metadata
-        options = metadata.get(_KEY) or (metadata.get("requester_metadata") or {}).get(_KEY) or {}
-        if not isinstance(options, Mapping):
-            logger.warning("metadata[%r] is %r; an object is wanted.", _KEY, options)
-            options = {}
-        before = (metadata.get("routing_plugin_signals") or {}).get(_KEY) or {}
-        tried = [*before.get("tried", []), before["llm"]] if "llm" in before else []
+        metadata = _mapping(context.metadata)
+        asked = metadata.get(_KEY) or _mapping(metadata.get("requester_metadata")).get(_KEY) or {}
+        options = _mapping(asked)
+        if options is not asked:
+            logger.warning("metadata[%r] is %r; an object is wanted.", _KEY, asked)
+        before = _mapping(_mapping(metadata.get("routing_plugin_signals")).get(_KEY))
         allowed = options.get("allowed")
         if allowed is not None:
-            allowed = [allowed] if isinstance(allowed, str) else [str(name) for name in allowed]
+            # Never None, for that allows all: without names in it the request is refused.
+            allowed = _names(allowed)
+            if not allowed:
+                logger.warning("allowed is %r; names are wanted.", options["allowed"])
         return Request(
             id=str(options.get("id") or before.get("id") or uuid4()),
             query=context.structured_messages,
             deployments=list(context.candidate_models),
-            cost_weight=self._cost_weight(options, metadata.get("tags") or []),
+            cost_weight=self._cost_weight(options, _names(metadata.get("tags"))),
             allowed=allowed,
-            tried=[str(llm) for llm in tried if llm is not None],
+            tried=[*_names(before.get("tried")), *_names(before.get("llm"))],
         )
 
     def _cost_weight(self, options: Mapping[str, Any], tags: Iterable[str]) -> float | None:
@@ -230,22 +245,21 @@ class RouterPlugin:
                 return float(weight)
             logger.warning("cost_weight is %r; a finite number >= 0 is wanted.", weight)
         budget = options.get("budget")
-        if budget is not None and budget not in self.budgets:
+        names = [budget] if isinstance(budget, str) and budget in self.budgets else []
+        if budget is not None and not names:
             logger.warning("budget is %r; there are %s.", budget, sorted(self.budgets))
-        for name in (budget, *tags):
-            if name in self.budgets:
-                return self.budgets[name]
-        return None
+        return next((self.budgets[name] for name in (*names, *tags) if name in self.budgets), None)
 
     def _fall_back(self, request: Request) -> Choice:
         """The fallback if it may be called, or all that may be: LiteLLM then chooses."""
         llms = self._served.router.classes_.tolist()
-        pool = pool_of(llms, request, self.models)
         known = deployments_of(llms, request.deployments, self.models)
         tried = {d for llm, mine in known.items() if str(llm) in request.tried for d in mine}
-        by_name = set(permitted(request.deployments, request.allowed)) - tried
-        may = [d for d in request.deployments if d in by_name or any(d in p for p in pool.values())]
-        if not may and not request.tried:
+        pool = _all(pool_of(llms, request, self.models))
+        by_name = permitted(request.deployments, request.allowed)
+        allowed = {*by_name, *_all(pool_of(llms, replace(request, tried=()), self.models))}
+        may = [d for d in request.deployments if d in allowed and (d in pool or d not in tried)]
+        if not allowed:
             import litellm
 
             raise litellm.BadRequestError(
@@ -258,8 +272,8 @@ class RouterPlugin:
             mine = deployments_of([self.fallback], may, self.models).get(self.fallback)
             if mine:
                 return Choice(self.fallback, mine, [self.fallback])
-        # Where all were tried, any may be tried again.
-        return Choice(None, may or list(request.deployments), [])
+        # Where all that are allowed were tried, any of them may be tried again.
+        return Choice(None, may or [d for d in request.deployments if d in allowed], [])
 
     def _signal(self, request: Request, choice: Choice, reason: str | None) -> dict[str, Any]:
         return {
@@ -290,7 +304,21 @@ def _record(
     }
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The object in foreign data; an empty one where something else is there."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _names(value: Any) -> list[str]:
+    """The names in foreign data: one or a list; what is no name is left out."""
+    values = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    return [str(name) for name in values if isinstance(name, str | int)]
+
+
+def _all(pool: Mapping[Any, list[str]]) -> set[str]:
+    return {deployment for mine in pool.values() for deployment in mine}
+
+
 def _is_cost_weight(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
-    )
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= sys.float_info.max
