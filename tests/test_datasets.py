@@ -1,9 +1,11 @@
 """RouterBench files and the synthetic routing problem."""
 
+import ast
 import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import huggingface_hub
@@ -16,6 +18,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from skrouter.datasets import (
+    _routerbench,
     fetch_routerbench,
     get_data_home,
     load_routerbench,
@@ -184,6 +187,57 @@ def test_prompts_that_look_like_lists(tmp_path):
     prompts = ["['a', 1]", r"['\d+'] and ['\w']", "['\u00e9', \"b'c\"]"]
     data = load_routerbench(write(rows(prompt=prompts), tmp_path / "r.csv"))
     assert data.queries.tolist() == [prompts[0], prompts[1], "\u00e9\nb'c"]
+
+
+NO_LISTS = [
+    "[{[1]: 2}]",
+    "[{{'a', ['b']}}]",
+    r"[\frac{a}{b}] = ['x'][0]",
+    "[{% for a in b %}{{ a['x'] }}{% endfor %}]",
+    "[['a']]",
+    "[*'ab']",
+    "['a' + 'b']",
+    "['a' 'b']",
+    "['a', None]",
+    r"['\x4', 'b']",
+    r"['\N{no such name}']",
+    "['a\nb']",
+    "['a', b'b']",
+    "['it's']",
+    "[" * 5000 + "]" * 5000,
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".pkl"])
+def test_text_that_is_no_list_of_strings_stays_text(suffix, tmp_path):
+    table = pd.concat([rows()[:1]] * len(NO_LISTS)).assign(prompt=NO_LISTS)
+    data = load_routerbench(write(table, tmp_path / f"r{suffix}"), trusted=True)
+    assert data.queries.tolist() == NO_LISTS
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_lists_of_strings_are_read_as_python_reads_them():
+    rng = np.random.default_rng(0)
+    characters = list("ab'\"\\\n\r\t ,[]{}xuN01\x00\x85\u2028\u00e9\u6d4b\U0001f600\ud83d")
+    for _ in range(3000):
+        parts = [
+            "".join(rng.choice(characters, rng.integers(8))) for _ in range(rng.integers(1, 4))
+        ]
+        assert _routerbench._decode_prompt(repr(parts)) == "\n".join(parts)
+    for written in (r"""[ 'a\d' ,"\u00e9\x41\101"]""", r"['\测', '测\n']", "[u'a',\n 'b',]"):
+        parts = ast.literal_eval(written)
+        assert _routerbench._decode_prompt(written) == "\n".join(parts)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["[" + "1, " * 1_300_000 + "]", repr(["line\n" * 800_000]), "[" + "'a', " * 800_000 + "]?]"],
+    ids=["numbers", "one string", "not closed"],
+)
+def test_a_cell_of_four_megabytes_is_quick(prompt):
+    start = time.process_time()
+    _routerbench._decode_prompt(prompt)
+    assert time.process_time() - start < 0.7  # 0.05 s; Python's parser takes 2 to 4 s
 
 
 def test_pandas_is_needed_for_files_only(tmp_path):
