@@ -186,3 +186,12 @@ def test_a_search_is_silenced_by_the_class():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewOutcomesWarning)
         search.fit(X, target)
+
+
+def test_a_report_takes_no_lucky_llm_for_the_best_single_one():
+    X, performance = scored_table()
+    performance[:, 3] = np.nan
+    performance[:2, 3] = 1.0
+    router = LinearRouter(llm_names=NAMES).fit(X, performance)
+    report = routing_report(router, X, performance, n_resamples=20)
+    assert report.best_single_llm != "new"

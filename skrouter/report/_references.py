@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
+from skrouter._targets.rarely_tried import shrink_rarely_tried
 from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.stats import observed_mean
@@ -31,6 +32,7 @@ def best_single(target: RoutingTarget, cost_weight: float) -> LLMName:
     What :class:`~skrouter.baselines.BestSingleRouter` calls, on rows of which it need not be the
     case that every LLM was observed.
     """
+    target = shrink_rarely_tried(target, np.ones(len(target.performance)))
     utility = routing_utility(target.performance, target.cost, cost_weight)
     names: list[LLMName] = target.llm_names.tolist()
     return names[observed_mean(utility, np.ones(len(utility))).argmax()]
