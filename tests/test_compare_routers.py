@@ -99,3 +99,19 @@ def test_searches_and_names_of_the_routers():
     assert {row.name for row in found.rows} == {"best single LLM", "hybrid", "search"}
     gain = {row.name: row.gain.difference for row in found.rows}
     assert gain["search"] > 0.05
+
+
+def test_prices_by_name_and_folds_of_lists():
+    names = ["small", "large", "other"]
+    halves = [list(range(150)), list(range(150, 300))]
+    found = compare_routers(
+        [("ridge", LinearRouter(1.0, cost_weight=0.1, llm_names=names))],
+        X,
+        PERFORMANCE,
+        dict(zip(names, COST, strict=True)),
+        cost_weight=0.1,
+        cv=[(halves[0], halves[1]), (halves[1], halves[0])],
+    )
+    assert found.recommended == "ridge"
+    assert found.rows[0].behind[:3] == (0.0, 0.0, 0.0)
+    assert found.rows[1].gain[:3] == (0.0, 0.0, 0.0)

@@ -866,3 +866,23 @@ def test_folds_of_ones_own(numbers):
     assert fits[0].validation_gains_ == fits[1].validation_gains_
     with pytest.raises(ValueError, match="cv must hold out every query once"):
         RadialRouterClassifier(**{**SMALL, "cv": ShuffleSplit(3)}).fit(X, performance)
+
+
+def test_own_folds_of_lists_and_without_weight(numbers):
+    X, performance, cost = numbers
+    halves = list(range(150)), list(range(150, 300))
+    router = RadialRouterClassifier(cv=[halves, halves[::-1]], max_iter=2, random_state=0)
+    assert len(router.fit(X, performance, cost=cost).validation_gains_) == 2
+    weight = np.repeat([0.0, 1.0], 150)
+    with pytest.raises(ValueError, match="positive weight to train on"):
+        router.fit(X, performance, cost=cost, sample_weight=weight)
+
+
+def test_mean_costs_are_known_without_an_intercept(numbers):
+    X, performance, cost = numbers
+    router = RadialRouterClassifier(fit_intercept=False, max_iter=1, random_state=0)
+    router.fit(X, performance, cost=cost)
+    np.testing.assert_allclose(router.mean_cost_, cost)
+    before = router.predict_outcomes(X).cost
+    router.update_cost({1: 2 * cost[1]})
+    np.testing.assert_allclose(router.predict_outcomes(X).cost[:, 1], 2 * before[:, 1])

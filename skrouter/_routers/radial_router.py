@@ -14,7 +14,7 @@ from skrouter._routers.fitted_network import FittedNetwork
 from skrouter._routers.pool import Pool
 from skrouter._routers.radial_parameters import EXPERT_SETTINGS, RadialParameters
 from skrouter._targets.utility import PredictedOutcomes, expected_utility
-from skrouter._training.outcomes import performance_unit
+from skrouter._training.outcomes import mean_cost, performance_unit
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.state import as_of_now
 from skrouter._utils.types import Floats, NamesLike, QueriesLike, Seed
@@ -336,7 +336,7 @@ class RadialRouterClassifier(
         charged = self.uses_cost_ and self._any_trade_off
         self._pool = Pool.of_training(
             self.classes_,
-            self._network.mean_outcomes[:, 1] if charged else None,
+            mean_cost(data.target.cost, data.sample_weight) if charged else None,
             data.target.performance[data.sample_weight > 0],
         )
 

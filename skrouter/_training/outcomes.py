@@ -26,6 +26,12 @@ def stack_outcomes(data, any_trade_off, unit):
     return np.stack([part for part in parts if part is not None], axis=-1)
 
 
+def mean_cost(cost, weight):
+    """Mean cost of each LLM; NaN where it was never observed."""
+    mean = observed_mean(cost, weight)
+    return np.where(np.isneginf(mean), np.nan, mean)
+
+
 def mean_and_scale(outcomes, weight, temperature):
     """Means and scales of outcomes, each of shape (n_llms, n_outcomes).
 

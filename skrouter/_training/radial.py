@@ -252,7 +252,10 @@ class _Training:
 
     def given_folds(self, cv):
         """Folds of all rows, as folds of those that count."""
-        folds = list(check_cv(cv).split(np.empty(len(self.used))))
+        folds = [
+            tuple(np.asarray(rows) for rows in fold)
+            for fold in check_cv(cv).split(np.empty(len(self.used)))
+        ]
         held_out = np.concatenate([rows for _, rows in folds])
         if not np.array_equal(np.sort(held_out), np.arange(len(self.used))):
             raise ValueError(
@@ -260,7 +263,14 @@ class _Training:
                 f"got {self.settings.cv!r}."
             )
         position = np.cumsum(self.used) - 1
-        return [tuple(position[rows[self.used[rows]]] for rows in fold) for fold in folds]
+        folds = [tuple(position[rows[self.used[rows]]] for rows in fold) for fold in folds]
+        folds = [(train, test) for train, test in folds if len(test)]
+        if not all(len(train) for train, _ in folds):
+            raise ValueError(
+                "cv must leave queries of positive weight to train on in every fold; got "
+                f"{self.settings.cv!r}."
+            )
+        return folds
 
     def standardize(self):
         """The standardisation, and the standardised embeddings: the same for all networks."""

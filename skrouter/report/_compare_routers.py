@@ -14,11 +14,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import indexable
 
 from skrouter._targets.cautions import few_outcomes_warned_of_once
-from skrouter._targets.routing_target import (
-    RoutingTarget,
-    check_routing_target,
-    make_routing_target,
-)
+from skrouter._targets.named_target import NamedTarget
+from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import innermost_estimator
 from skrouter._utils.lengths import check_same_length
@@ -36,7 +33,8 @@ class ComparedRouter(NamedTuple):
     ----------
     name : str
     score : float
-        Mean utility on held-out queries.
+        Mean utility on held-out queries. With missing scores it is over those whose called LLM was
+        scored, and differs in its queries from router to router: go by `gain`.
     gain : PairedDifference
         Utility less that of the best single LLM, on the same queries.
     behind : PairedDifference
@@ -176,8 +174,10 @@ def compare_routers(
             f"{ORACLE!r}, at least one; got names {names}."
         )
     target = check_routing_target(y, cost, llm_names=_llm_names(routers))
-    if cost is not None:
-        y = make_routing_target(y, cost)
+    if target.cost is not None:
+        y = NamedTarget.of(
+            np.stack([target.performance, target.cost], axis=-1), target.llm_names.tolist()
+        )
     check_same_length(X=X, y=target.performance, tasks=tasks)
     needy = [name for name, router in routers if _needs_tasks(router)]
     if needy and tasks is None:
@@ -193,13 +193,14 @@ def compare_routers(
     oracle = realize_outcomes(
         target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
     ).utility
-    best = max(utility, key=lambda name: mean_known(utility[name]))
+    # On the queries where both are known: else routers of LLMs that were scored would be ahead.
+    best = max(utility, key=lambda name: mean_known(utility[name] - utility[SINGLE]))
     rows = []
     for name, each in utility.items():
         known = ~np.isnan(each) & ~np.isnan(utility[SINGLE])
         possible = mean_known((oracle - utility[SINGLE])[known])
-        gain = compare(each, utility[SINGLE], random_state=random_state)
-        behind = compare(utility[best], each, random_state=random_state)
+        gain = _difference(name, SINGLE, utility, random_state)
+        behind = _difference(best, name, utility, random_state)
         share = gain.difference / possible if possible > 0 else float("nan")
         rows.append(ComparedRouter(name, mean_known(each), gain, behind, share, seconds[name]))
     recommended = next(row for row in rows if row.name == best or row.behind.low <= 0)
@@ -222,6 +223,15 @@ def _llm_names(routers: Sequence[tuple[str, BaseEstimator]]) -> list[Any] | None
     return list(names.pop()) if names else None
 
 
+def _difference(
+    first: str, second: str, utility: dict[str, Floats], random_state: int | None
+) -> PairedDifference:
+    if first == second:  # the same choices, for certain
+        n_queries = int((~np.isnan(utility[first])).sum())
+        return PairedDifference(0.0, 0.0, 0.0, n_queries, 0.0)
+    return compare(utility[first], utility[second], random_state=random_state)
+
+
 def _needs_tasks(router: BaseEstimator) -> bool:
     return getattr(router, "_needs_tasks", False)
 
@@ -236,7 +246,8 @@ def _folds(
         order = np.random.default_rng(random_state).permutation(n_queries)
         parts = np.array_split(order, int(cv))
         return [(np.setdiff1d(rows, part), np.sort(part)) for part in parts]
-    folds = list(check_cv(cv).split(rows))
+    splits = check_cv(cv).split(rows)
+    folds = [(np.asarray(train), np.asarray(test)) for train, test in splits]
     held_out = np.concatenate([part for _, part in folds])
     if not np.array_equal(np.sort(held_out), rows):
         raise ValueError(f"cv must hold out every query once; got {cv!r}.")
