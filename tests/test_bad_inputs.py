@@ -1,6 +1,7 @@
 """The page of wrong input and its answers is what the library answers."""
 
 import importlib.util
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,17 @@ bad_inputs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bad_inputs)
 
 
+def other_versions():
+    """Libraries with words on the page that are here in other versions than in constraints.txt."""
+    lines = (SCRIPT.parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    libraries = ("numpy", "pandas", "scikit-learn", "skops")
+    return [name for name in libraries if version(name) != pinned[name]]
+
+
 def test_the_page_shows_the_answers():
+    if other_versions():
+        pytest.skip(f"the page is made with other versions of {other_versions()}")
     wanted = bad_inputs.make_page()
     shown = bad_inputs.PAGE.read_text(encoding="utf-8")
     assert shown == wanted, "python tools/bad_inputs.py --write"
