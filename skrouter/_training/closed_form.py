@@ -9,7 +9,6 @@ import warnings
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
 
@@ -284,6 +283,9 @@ def normalized(embeddings):
 
 
 def _find_centers(embeddings, weight, size, random_state):
+    # Here, as a router that is loaded to predict has no use for it.
+    from sklearn.cluster import KMeans
+
     if len(embeddings) > _MAX_QUERIES:
         rows = random_state.choice(len(embeddings), _MAX_QUERIES, replace=False)
         embeddings, weight = embeddings[rows], weight[rows]
