@@ -11,8 +11,8 @@ from skrouter._training.closed_form import (
     LinearLearners,
     look_up,
     membership,
-    normalized,
 )
+from skrouter._utils.vectors import unit_rows
 
 N, D = 120, 6
 rng = np.random.default_rng(0)
@@ -145,7 +145,7 @@ def test_tables_are_means_shrunk_towards_none(topics, monkeypatch):
             np.testing.assert_allclose(found[i], expected)
     [(centers, [(sharpness, table)])] = learner.averaged(np.ones(1))
     assert centers.shape == (3, 3) and np.isinf(sharpness)
-    nearest = (normalized(embeddings) @ centers.T).argmax(axis=1)
+    nearest = (unit_rows(embeddings) @ centers.T).argmax(axis=1)
     assert all(len(set(nearest[topic == t])) == 1 for t in range(3))
     assert table.shape == (3, 3)
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
 from skrouter._cli.quick_import import import_skops_quickly
+from skrouter._utils.plain import plain
 
 _BATCH = 64
 _KEYS = ("query", "prompt", "messages")
@@ -53,7 +54,7 @@ def explain(arguments: argparse.Namespace) -> None:
             batch, router.explain([line.query for line in batch], **options), strict=True
         ):
             if arguments.json:
-                print(_dumps({**line.row, "decision": _as_json(decision)}))
+                print(_dumps({**line.row, "decision": plain(decision)}))
                 continue
             shown = line.query if isinstance(line.query, str) else _dumps(line.query)
             print(f"{'' if first else chr(10)}> {shown}\n{decision}")
@@ -117,17 +118,6 @@ def _read(text: str, number: int) -> Line:
         if key in value:
             return Line(value[key], value)
     raise ValueError(f"Line {number} has none of the keys {list(_KEYS)}; it has {sorted(value)}.")
-
-
-def _as_json(value: Any) -> Any:
-    """Named tuples as objects; what JSON has no number for as null."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {str(key): _as_json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(part) for part in value]
-    return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
 def _dumps(value: Any) -> str:

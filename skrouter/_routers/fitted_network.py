@@ -69,7 +69,11 @@ class FittedNetwork:
         """Expected outcomes, float64, shape (n_queries, n_llms, n_outcomes)."""
         if self._average is None:
             return self._run("outcomes", embeddings, device)
-        return self._average.outcomes(embeddings, lambda: self._run("outcomes", embeddings, device))
+        parts = [
+            self._average.outcomes(part, lambda part=part: self._run("outcomes", part, device))
+            for part in _in_parts(embeddings)
+        ]
+        return np.concatenate(parts)
 
     def represent(self, embeddings, device):
         """Query representations, float64, shape (n_queries, dim)."""
@@ -92,12 +96,7 @@ class FittedNetwork:
         to = {"dtype": module.outcome_mean.dtype, "device": module.outcome_mean.device}
         with torch.inference_mode():
             outputs = [
-                getattr(module, what)(torch.tensor(part, **to))
-                # Torch takes no arrays that run backwards.
-                for part in np.array_split(
-                    np.ascontiguousarray(embeddings),
-                    range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE),
-                )
+                getattr(module, what)(torch.tensor(part, **to)) for part in _in_parts(embeddings)
             ]
         return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
 
@@ -112,3 +111,9 @@ class FittedNetwork:
         self._arrays, self._architecture = state["arrays"], state["architecture"]
         self._average = state.get("average")  # files of 0.1 have the network alone
         self._modules = {}
+
+
+def _in_parts(embeddings):
+    # Torch takes no arrays that run backwards.
+    rows = range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE)
+    return np.array_split(np.ascontiguousarray(embeddings), rows)

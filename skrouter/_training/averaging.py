@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrouter._training.closed_form import look_up, normalized
+from skrouter._training.closed_form import look_up
 from skrouter._training.validation import Validation
+from skrouter._utils.stats import mean_and_error
+from skrouter._utils.vectors import unit_rows
 
 # Standard errors below the best at which the weight has fallen to 0.6.
 _INDISTINGUISHABLE = 2.0
@@ -96,9 +98,7 @@ def _validation(judge, deviations, shares, factors):
     for cost_weight in judge.cost_weights:
         gain = error = np.nan
         if judge.measurable:
-            each, weight = judge.gains(deviations, cost_weight), judge.merit_weight
-            gain = np.average(each, weights=weight)
-            error = np.sqrt((weight**2 * (each - gain) ** 2).sum()) / weight.sum()
+            gain, error = mean_and_error(judge.gains(deviations, cost_weight), judge.merit_weight)
         gains.append(float(gain))
         errors.append(float(error))
     return Validation(
@@ -161,9 +161,7 @@ def _shares_of(learners, judge, shape):
 
 def _errors_below(best, merit, weight):
     """How many times `_INDISTINGUISHABLE` standard errors a merit is below the best."""
-    difference = best - merit
-    mean = np.average(difference, weights=weight)
-    error = np.sqrt((weight**2 * (difference - mean) ** 2).sum()) / weight.sum()
+    mean, error = mean_and_error(best - merit, weight)
     if mean <= 0:
         return 0.0
     # Without an error all queries agree that it is worse.
@@ -207,7 +205,7 @@ class FittedAverage(NamedTuple):
             coefficient, intercept = self.linear
             deviations += embeddings @ coefficient + intercept
         if self.tables:
-            unit = normalized(embeddings)
+            unit = unit_rows(embeddings.astype(np.float64, copy=False))
             for centers, tables in self.tables:
                 similarity = unit @ centers.T
                 for sharpness, table in tables:

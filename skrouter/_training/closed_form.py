@@ -9,8 +9,11 @@ import warnings
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
+
+from skrouter._utils.vectors import unit_rows
 
 # Of the ridge regressions, for features whose variances sum to 1. They are large: outcomes are
 # noisy, and what shrinks all of a regression alike is put right where it is averaged with others.
@@ -155,7 +158,7 @@ class _Moments:
 
 
 def _conjugate_gradients(apply, target, precondition, start):
-    """Solve for all columns at once, each with steps of its own."""
+    """Solve for all columns at once, each with steps of its own; scipy's takes one at a time."""
     solution = start
     residual = target - apply(solution)
     direction = precondition(residual)
@@ -206,7 +209,8 @@ class ClusterLearners:
         self, embeddings, deviations, weight, folds, random_state, sizes=None, prior_queries=5.0
     ):
         self._folds, self._n_outcomes = folds, deviations.shape[1]
-        self._embeddings, self._prior_queries = normalized(embeddings), prior_queries
+        self._embeddings = unit_rows(embeddings.astype(np.float64, copy=False))
+        self._prior_queries = prior_queries
         most = len(embeddings) // _QUERIES_PER_CLUSTER
         self.settings = [(size, sharpness) for size, sharpness in CLUSTERINGS if size <= most]
         if sizes is not None:
@@ -272,20 +276,12 @@ def look_up(table, similarity, sharpness):
     """What a table says of queries by their clusters, (n_queries, n_outcomes)."""
     if np.isinf(sharpness):
         return table[similarity.argmax(axis=1)]
-    return membership(similarity, sharpness) @ table
-
-
-def normalized(embeddings):
-    """Embeddings of length 1, in double precision; zeros stay."""
-    embeddings = np.asarray(embeddings, dtype=np.float64)
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.where(length > 0, length, 1.0)
+    # The softmax, divided where there are fewer columns.
+    shares = np.exp(sharpness * (similarity - similarity.max(axis=1, keepdims=True)))
+    return shares @ table / shares.sum(axis=1, keepdims=True)
 
 
 def _find_centers(embeddings, weight, size, random_state):
-    # Here, as a router that is loaded to predict has no use for it.
-    from sklearn.cluster import KMeans
-
     if len(embeddings) > _MAX_QUERIES:
         rows = random_state.choice(len(embeddings), _MAX_QUERIES, replace=False)
         embeddings, weight = embeddings[rows], weight[rows]
@@ -295,7 +291,7 @@ def _find_centers(embeddings, weight, size, random_state):
         # With fewer distinct queries than clusters it finds fewer, which is as wanted.
         warnings.simplefilter("ignore", ConvergenceWarning)
         centers = kmeans.fit(embeddings, sample_weight=weight).cluster_centers_
-    centers = normalized(centers)
+    centers = unit_rows(centers)
     # Of copies of a center rounding would decide which one is the nearest.
     _, first = np.unique(centers.round(9), axis=0, return_index=True)
     return centers[np.sort(first)]

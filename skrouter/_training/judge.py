@@ -44,7 +44,7 @@ class Judge:
         self._observed = self._less_fold_mean(self._outcomes - self._mean)
 
     def merit(self, deviations):
-        """What a prediction is worth on each query, and the weights of these queries.
+        """What a prediction is worth, on each of the queries of `merit_weight`.
 
         The gain in utility over the best single LLM, a mean over trade-offs. Where most queries
         have gaps it cannot be had, and it is the squared deviation that is explained.

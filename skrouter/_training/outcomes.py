@@ -39,11 +39,12 @@ def mean_and_scale(outcomes, weight, temperature):
     deviation; it is 0 for a cost that does not vary. An LLM that was never observed has a mean
     performance of minus infinity, one whose cost was never observed a mean cost of NaN.
     """
-    means = np.stack([observed_mean(part, weight) for part in np.moveaxis(outcomes, -1, 0)], -1)
-    scales = np.full(means.shape, float(temperature))
-    if means.shape[1] == 2:
-        costs, center = outcomes[..., 1], means[:, 1]
-        center[np.isneginf(center)] = np.nan
+    means = observed_mean(outcomes[..., 0], weight)[:, None]
+    scales = np.full((len(means), outcomes.shape[-1]), float(temperature))
+    if outcomes.shape[-1] == 2:
+        costs = outcomes[..., 1]
+        center = mean_cost(costs, weight)
+        means = np.column_stack([means, center])
         deviation = np.sqrt(observed_mean((costs - center) ** 2, weight).clip(min=0.0))
         # List prices do not vary. Their deviation may come out above zero by rounding.
         scales[:, 1] = np.where(deviation > 1e-6 * np.abs(center), deviation, 0.0)

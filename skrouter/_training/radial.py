@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
@@ -25,6 +25,7 @@ from skrouter._training.outcomes import (
     typical_cost_weight,
 )
 from skrouter._training.validation import Validation
+from skrouter._utils.folds import given_folds
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.network import RoutingNetwork
 
@@ -243,25 +244,16 @@ class _Training:
         if cv is None:
             return []
         if not isinstance(cv, Integral):
-            return self.given_folds(cv)
+            return self.used_folds(cv)
         if min(cv, n_queries) < 2:
             return []
         seed = random_state.randint(np.iinfo(np.int32).max)
         folds = KFold(min(cv, n_queries), shuffle=True, random_state=seed)
         return list(folds.split(np.empty(n_queries)))
 
-    def given_folds(self, cv):
+    def used_folds(self, cv):
         """Folds of all rows, as folds of those that count."""
-        folds = [
-            tuple(np.asarray(rows) for rows in fold)
-            for fold in check_cv(cv).split(np.empty(len(self.used)))
-        ]
-        held_out = np.concatenate([rows for _, rows in folds])
-        if not np.array_equal(np.sort(held_out), np.arange(len(self.used))):
-            raise ValueError(
-                "cv must hold out every query once, so that the router is judged on all of them; "
-                f"got {self.settings.cv!r}."
-            )
+        folds = given_folds(cv, len(self.used))
         position = np.cumsum(self.used) - 1
         folds = [tuple(position[rows[self.used[rows]]] for rows in fold) for fold in folds]
         folds = [(train, test) for train, test in folds if len(test)]

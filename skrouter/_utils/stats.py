@@ -1,4 +1,4 @@
-"""Means over observed outcomes."""
+"""Means, and how sure they are."""
 
 import numpy as np
 
@@ -26,3 +26,9 @@ def observed_mean(values, weight):
     total = weight @ observed
     mean = weight @ np.where(observed, values, 0.0)
     return np.divide(mean, total, out=np.full(len(total), -np.inf), where=total > 0)
+
+
+def mean_and_error(values, weight):
+    """Weighted mean of values and its standard error, of independent draws."""
+    mean = np.average(values, weights=weight)
+    return mean, np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum()

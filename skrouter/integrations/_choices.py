@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from skrouter._meta.exploration import draw, exploration_shares
 from skrouter._utils.estimators import innermost_estimator, innermost_input
+from skrouter._utils.plain import plain
 
 
 @dataclass(frozen=True)
@@ -194,16 +194,5 @@ def _draw(
         order=order,
         propensity=None if request.tried else float(shares[0, chosen]),
         explored=chosen > 0,
-        explanation=as_json(explanation),
+        explanation=plain(explanation),
     )
-
-
-def as_json(value: Any) -> Any:
-    """Named tuples as objects; what JSON has no number for as None."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {str(key): as_json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

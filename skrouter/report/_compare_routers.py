@@ -7,9 +7,8 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import indexable
 
@@ -18,6 +17,7 @@ from skrouter._targets.named_target import NamedTarget
 from skrouter._targets.routing_target import RoutingTarget, check_routing_target
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import innermost_estimator
+from skrouter._utils.folds import Folds, given_folds
 from skrouter._utils.lengths import check_same_length
 from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike
 from skrouter.baselines import BestSingleRouter
@@ -236,22 +236,14 @@ def _needs_tasks(router: BaseEstimator) -> bool:
     return getattr(router, "_needs_tasks", False)
 
 
-def _folds(
-    cv: object, n_queries: int, random_state: int | None
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    rows = np.arange(n_queries)
+def _folds(cv: object, n_queries: int, random_state: int | None) -> Folds:
     if isinstance(cv, Integral):
         if not 2 <= int(cv) <= n_queries:
             raise ValueError(f"cv must be from 2 to the number of queries, {n_queries}; got {cv}.")
         order = np.random.default_rng(random_state).permutation(n_queries)
         parts = np.array_split(order, int(cv))
-        return [(np.setdiff1d(rows, part), np.sort(part)) for part in parts]
-    splits = check_cv(cv).split(rows)
-    folds = [(np.asarray(train), np.asarray(test)) for train, test in splits]
-    held_out = np.concatenate([part for _, part in folds])
-    if not np.array_equal(np.sort(held_out), rows):
-        raise ValueError(f"cv must hold out every query once; got {cv!r}.")
-    return folds
+        return [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
+    return given_folds(cv, n_queries)
 
 
 def _held_out(
@@ -260,7 +252,7 @@ def _held_out(
     y: ArrayLike,
     target: RoutingTarget,
     tasks: LabelsLike | None,
-    folds: list[tuple[NDArray[Any], NDArray[Any]]],
+    folds: Folds,
     cost_weight: float,
 ) -> tuple[Floats, float]:
     """Utility on every query of what a router calls that did not know it, and time of a fit."""

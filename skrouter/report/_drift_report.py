@@ -16,7 +16,6 @@ from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, Floats, LLMName, QueriesLike, TargetLike
 from skrouter.report._drift_tests import (
     DriftRow,
-    DriftTest,
     compare_calls,
     compare_outcomes,
     compare_queries,
@@ -194,7 +193,7 @@ def drift_report(
     for name, side in zip(("X_recent", "the reference"), sides, strict=True):
         if side.n_queries < 2:
             raise ValueError(f"{name} has {side.n_queries} queries; at least 2 are needed.")
-    tests: list[DriftTest] = []
+    tests: list[DriftRow] = []
     notes: list[str] = []
     embeddings_before, embeddings = _embed(adapter, reference, recent, encoder)
     tests += compare_queries(embeddings_before, embeddings, n_directions)

@@ -30,9 +30,9 @@ class DriftRow(NamedTuple):
         queries, the difference of the shares for calls, the absolute rank-biserial correlation
         for performance and cost.
     p_value : float
-        Corrected for the number of tests.
+        Corrected for the number of tests, by :func:`correct`.
     moved : bool
-        Whether it is at most the significance level.
+        Whether it is at most the significance level; not known before the correction.
     """
 
     kind: Kind
@@ -41,21 +41,10 @@ class DriftRow(NamedTuple):
     recent: float
     distance: float
     p_value: float
-    moved: bool
+    moved: bool = False
 
 
-class DriftTest(NamedTuple):
-    """The same before the correction."""
-
-    kind: Kind
-    name: LLMName
-    reference: float
-    recent: float
-    distance: float
-    p_value: float
-
-
-def compare_queries(reference: Floats, recent: Floats, n_directions: int) -> Iterator[DriftTest]:
+def compare_queries(reference: Floats, recent: Floats, n_directions: int) -> Iterator[DriftRow]:
     """Kolmogorov-Smirnov along the main directions of both sides together.
 
     The directions know nothing of which side a query is on, or the tests would not hold: those
@@ -70,26 +59,24 @@ def compare_queries(reference: Floats, recent: Floats, n_directions: int) -> Ite
     for number, column in enumerate((scores[:, kept] / scale[kept]).T, start=1):
         before, after = column[: len(reference)], column[len(reference) :]
         found = ks_2samp(before, after, method="asymp")
-        yield DriftTest(
-            "queries", number, before.mean(), after.mean(), found.statistic, found.pvalue
-        )
+        yield _row("queries", number, before, after, found.statistic, found.pvalue)
 
 
 def compare_calls(
     llms: list[LLMName], reference: NDArray[Any], recent: NDArray[Any]
-) -> Iterator[DriftTest]:
+) -> Iterator[DriftRow]:
     """Fisher's exact test of how often each LLM is called; none where there is but one."""
     calls = [(llm, reference == llm, recent == llm) for llm in llms]
     calls = [each for each in calls if each[1].any() or each[2].any()]
     for llm, before, after in calls if len(calls) > 1 else []:
         table = [[part.sum(), (~part).sum()] for part in (before, after)]
-        share, now = before.mean(), after.mean()
-        yield DriftTest("calls", llm, share, now, abs(now - share), fisher_exact(table)[1])
+        distance = abs(after.mean() - before.mean())
+        yield _row("calls", llm, before, after, distance, fisher_exact(table)[1])
 
 
 def compare_outcomes(
     kind: Kind, llms: list[LLMName], reference: Floats, recent: Floats
-) -> Iterator[DriftTest]:
+) -> Iterator[DriftRow]:
     """Mann-Whitney test of each LLM that was observed at least twice on both sides."""
     for position, llm in enumerate(llms):
         before, after = reference[:, position], recent[:, position]
@@ -101,10 +88,22 @@ def compare_outcomes(
         if np.ptp(np.concatenate([before, after])) > 0:
             statistic, p_value = mannwhitneyu(before, after)
             distance = abs(2 * statistic / (len(before) * len(after)) - 1)
-        yield DriftTest(kind, llm, before.mean(), after.mean(), distance, p_value)
+        yield _row(kind, llm, before, after, distance, p_value)
 
 
-def correct(tests: list[DriftTest], significance_level: float) -> list[DriftRow]:
+def _row(
+    kind: Kind,
+    name: LLMName,
+    before: NDArray[Any],
+    after: NDArray[Any],
+    distance: float,
+    p_value: float,
+) -> DriftRow:
+    means = float(before.mean()), float(after.mean())
+    return DriftRow(kind, name, *means, float(distance), float(p_value))
+
+
+def correct(tests: list[DriftRow], significance_level: float) -> list[DriftRow]:
     """Holm's correction, which holds however tests depend on each other, as these do."""
     p_values = np.array([test.p_value for test in tests])
     order = np.argsort(p_values, kind="stable")
@@ -112,14 +111,6 @@ def correct(tests: list[DriftTest], significance_level: float) -> list[DriftRow]
     steps = p_values[order] * np.arange(len(tests), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [
-        DriftRow(
-            test.kind,
-            test.name,
-            float(test.reference),
-            float(test.recent),
-            float(test.distance),
-            float(p_value),
-            bool(p_value <= significance_level),
-        )
+        test._replace(p_value=float(p_value), moved=bool(p_value <= significance_level))
         for test, p_value in zip(tests, corrected, strict=True)
     ]

@@ -1,0 +1,27 @@
+"""Folds that users give."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import check_cv
+
+Folds = list[tuple[NDArray[np.int_], NDArray[np.int_]]]
+
+
+def given_folds(cv: Any, n_rows: int) -> Folds:
+    """Rows to train on and rows to hold out, of a splitter or an iterable of splits.
+
+    Raises
+    ------
+    ValueError
+        If not every row is held out once.
+    """
+    splits = check_cv(cv).split(np.empty(n_rows))
+    folds = [(np.asarray(train), np.asarray(test)) for train, test in splits]
+    held_out = np.sort(np.concatenate([test for _, test in folds]))
+    if not np.array_equal(held_out, np.arange(n_rows)):
+        raise ValueError(
+            f"cv must hold out every query once, so that all of them count alike; got {cv!r}."
+        )
+    return folds
