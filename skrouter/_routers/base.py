@@ -38,6 +38,8 @@ from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.types import CostLike, Names, QueriesLike, TargetLike
 
+_PLAIN = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 @with_shared_parts
 class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
@@ -234,12 +236,29 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
             )
         return target
 
+    def _is_plain(self, X):
+        """Whether `X` is an array in which scikit-learn's checks would find nothing.
+
+        They take longer than the network for a single query, mostly to find out what `X` is.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.dtype in _PLAIN
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+            and _is_finite(X)
+        )
+
     def _read_queries(self, X):
         """Embeddings of `X`, which must be of the kind seen at `fit`.
 
         For a router that does not look at the queries they have no columns.
         """
         if not self.takes_text_:
+            if self._is_plain(X):
+                return X
             if is_text(X):
                 raise ValueError(
                     "X is text, but this router was fitted on ready embeddings of "
@@ -280,3 +299,9 @@ def check_embeddings(embeddings, queries):
             "wanted."
         )
     return embeddings
+
+
+def _is_finite(X):
+    """Whether all is finite, in one pass; where the sum of finite numbers overflows it says no."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(X.sum()))

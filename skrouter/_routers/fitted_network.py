@@ -5,7 +5,8 @@ import numpy as np
 from skrouter._utils.locks import ForkSafeLock
 from skrouter._utils.torch_state import from_arrays, resolve_device, to_arrays
 
-_ROWS_AT_ONCE = 1024  # bounds the memory of a forward pass without slowing it
+# Satellites in a forward pass: a bound on its memory. With more they would not fit into caches.
+_SATELLITES_AT_ONCE = 2816
 
 # Guards the making of a module for a further device.
 _LOCK = ForkSafeLock()
@@ -53,7 +54,7 @@ class FittedNetwork:
 
         Returns
         -------
-        module : RoutingNetwork
+        module : RoutingNetwork or AveragedNetwork
             In double precision: a query's result then does not depend, to seven digits and more,
             on which others are in the batch. On MPS, which has none, in single precision.
         """
@@ -67,13 +68,7 @@ class FittedNetwork:
 
     def outcomes(self, embeddings, device):
         """Expected outcomes, float64, shape (n_queries, n_llms, n_outcomes)."""
-        if self._average is None:
-            return self._run("outcomes", embeddings, device)
-        parts = [
-            self._average.outcomes(part, lambda part=part: self._run("outcomes", part, device))
-            for part in _in_parts(embeddings)
-        ]
-        return np.concatenate(parts)
+        return self._run("outcomes", embeddings, device)
 
     def represent(self, embeddings, device):
         """Query representations, float64, shape (n_queries, dim)."""
@@ -82,22 +77,26 @@ class FittedNetwork:
     def _build(self, device):
         import torch
 
+        from skrouter.nn.average import AveragedNetwork
         from skrouter.nn.network import RoutingNetwork
 
         with torch.device("meta"):  # no weights are drawn: those of training are put in
             module = RoutingNetwork(**self._architecture)
-        module = from_arrays(module, self._arrays).eval().requires_grad_(False)
-        return module.to(device, torch.float32 if device == "mps" else torch.float64)
+        to = {"device": device, "dtype": torch.float32 if device == "mps" else torch.float64}
+        module = from_arrays(module, self._arrays).to(**to).freeze()
+        if self._average is None:
+            return module
+        return AveragedNetwork(module, *_as_tensors(tuple(self._average), to))
 
     def _run(self, what, embeddings, device):
         import torch
 
         module = self.prepare(device)
-        to = {"dtype": module.outcome_mean.dtype, "device": module.outcome_mean.device}
+        weight = next(module.parameters())
+        to = {"dtype": weight.dtype, "device": weight.device}
+        parts = _in_parts(embeddings, self._architecture["n_llms"])
         with torch.inference_mode():
-            outputs = [
-                getattr(module, what)(torch.tensor(part, **to)) for part in _in_parts(embeddings)
-            ]
+            outputs = [getattr(module, what)(torch.tensor(part, **to)) for part in parts]
         return torch.cat(outputs).cpu().numpy().astype(np.float64, copy=False)
 
     def __getstate__(self):
@@ -113,7 +112,19 @@ class FittedNetwork:
         self._modules = {}
 
 
-def _in_parts(embeddings):
+def _as_tensors(value, to):
+    """Arrays in tuples and lists, as tensors."""
+    import torch
+
+    if isinstance(value, np.ndarray):
+        return torch.tensor(value, **to)
+    if isinstance(value, list | tuple):
+        return type(value)(_as_tensors(part, to) for part in value)
+    return value
+
+
+def _in_parts(embeddings, n_llms):
+    n_rows = max(1, _SATELLITES_AT_ONCE // n_llms)
     # Torch takes no arrays that run backwards.
-    rows = range(_ROWS_AT_ONCE, len(embeddings), _ROWS_AT_ONCE)
-    return np.array_split(np.ascontiguousarray(embeddings), rows)
+    embeddings = np.ascontiguousarray(embeddings)
+    return np.array_split(embeddings, range(n_rows, len(embeddings), n_rows))

@@ -75,7 +75,7 @@ class RadialParameters(BaseRouter):
         "fit_intercept": ["boolean"],
         "fine_tune_encoder": ["boolean"],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
         "expert_settings": [Mapping, None],

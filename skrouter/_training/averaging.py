@@ -15,10 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrouter._training.closed_form import look_up
 from skrouter._training.validation import Validation
 from skrouter._utils.stats import mean_and_error
-from skrouter._utils.vectors import unit_rows
 
 # Standard errors below the best at which the weight has fallen to 0.6.
 _INDISTINGUISHABLE = 2.0
@@ -169,7 +167,9 @@ def _errors_below(best, merit, weight):
 
 
 class FittedAverage(NamedTuple):
-    """The average of the learners, ready to predict, except for the network in it.
+    """The average of the learners as arrays, but for the network in it.
+
+    :class:`skrouter.nn.average.AveragedNetwork` predicts with them.
 
     Attributes
     ----------
@@ -186,36 +186,6 @@ class FittedAverage(NamedTuple):
     network_factor: np.ndarray
     linear: tuple | None
     tables: list
-
-    def outcomes(self, embeddings, network_outcomes):
-        """Expected outcomes.
-
-        Parameters
-        ----------
-        embeddings : ndarray of shape (n_queries, n_features)
-        network_outcomes : callable
-            Gives the outcomes that the network expects. It is not asked if nothing of it counts.
-
-        Returns
-        -------
-        outcomes : ndarray of shape (n_queries, n_llms, n_outcomes)
-        """
-        deviations = np.zeros((len(embeddings), self.mean.size))
-        if self.linear is not None:
-            coefficient, intercept = self.linear
-            deviations += embeddings @ coefficient + intercept
-        if self.tables:
-            unit = unit_rows(embeddings.astype(np.float64, copy=False))
-            for centers, tables in self.tables:
-                similarity = unit @ centers.T
-                for sharpness, table in tables:
-                    deviations += look_up(table, similarity, sharpness)
-        deviations = deviations.reshape(-1, *self.mean.shape)
-        if self.network_factor.any():
-            # The mean of an LLM that was never observed is infinite.
-            expected = network_outcomes() - np.where(np.isfinite(self.mean), self.mean, 0.0)
-            deviations += self.network_factor * np.where(np.isfinite(expected), expected, 0.0)
-        return self.mean + deviations
 
     def scaled(self, unit):
         """The same average where performance is `unit` times as large."""

@@ -1,6 +1,7 @@
 """How many epochs help: what routing gains over the best constant choice, out of fold."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -127,7 +128,7 @@ def _largest(utility):
     return utility.nan_to_num(nan=-torch.inf, neginf=-torch.inf).argmax(dim=-1)
 
 
-def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_epoch):
+def cross_validate_epochs(learners, queries, held_out, objective, schedule, n_threads, on_epoch):
     """Find out how many epochs help, on queries held out in turn.
 
     All learners are trained side by side, each without its fold. After every epoch the gain is
@@ -143,6 +144,8 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         The rows that each learner is judged on.
     objective : Objective
     schedule : Schedule
+    n_threads : int
+        At most so many learners are trained at the same time, if each has a generator of its own.
     on_epoch : callable
         Called with the number of the epoch, its mean loss and its gain.
 
@@ -156,32 +159,41 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, on_e
         What the learners that were not trained on a query expected of it after that many
         epochs.
     """
-    runs = [epochs(learner, queries, objective, schedule) for learner in learners]
     judged = torch.cat(held_out)
     fold = torch.repeat_interleave(torch.tensor([len(rows) for rows in held_out])).to(judged.device)
-    batch_size = max(schedule.batch_size, 256)
+    if any(learner.generator is None for learner in learners):
+        n_threads = 1
+    runs = [
+        _expectations(learner, rows, queries, objective, schedule)
+        for learner, rows in zip(learners, held_out, strict=True)
+    ]
     gains, best_gain, least = [], -math.inf, -math.inf
-    for epoch, losses in enumerate(zip(*runs, strict=True), start=1):
-        with torch.no_grad():
-            expected = torch.cat(
-                [
-                    learner.network(learner.embed(part))[0]
-                    for learner, rows in zip(learners, held_out, strict=True)
-                    for part in rows.split(batch_size)
-                ]
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        step = pool.map if n_threads > 1 else map
+        for epoch in range(1, schedule.max_iter + 1):
+            losses, expected = zip(*step(next, runs), strict=True)
+            expected = torch.cat(expected)
+            gain, error = validated_gain(
+                queries.outcomes[judged],
+                expected,
+                queries.mean,
+                queries.weight[judged],
+                fold,
+                objective.typical_cost_weight,
             )
-        gain, error = validated_gain(
-            queries.outcomes[judged],
-            expected,
-            queries.mean,
-            queries.weight[judged],
-            fold,
-            objective.typical_cost_weight,
-        )
-        gains.append(gain)
-        on_epoch(epoch, sum(losses) / len(losses), gain)
-        if gain > best_gain:
-            best_gain, least = gain, gain - error
-        if gain >= least:
-            n_epochs, out_of_fold_predictions = epoch, expected
+            gains.append(gain)
+            on_epoch(epoch, sum(losses) / len(losses), gain)
+            if gain > best_gain:
+                best_gain, least = gain, gain - error
+            if gain >= least:
+                n_epochs, out_of_fold_predictions = epoch, expected
     return n_epochs, gains, out_of_fold_predictions[judged.argsort()]
+
+
+def _expectations(learner, held_out, queries, objective, schedule):
+    """Train a learner; yields its loss and what it expects of other rows after each epoch."""
+    batch_size = max(schedule.batch_size, 256)
+    for loss in epochs(learner, queries, objective, schedule):
+        with torch.no_grad():
+            parts = [learner.network(learner.embed(part))[0] for part in held_out.split(batch_size)]
+        yield loss, torch.cat(parts)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from skrouter._targets.utility import scalarization_weights, utility
+from skrouter.nn.dropout import draw_from
 from skrouter.nn.losses import contrastive_loss, kl_loss, outcome_loss
 from skrouter.nn.network import RoutingNetwork
 
@@ -31,12 +31,14 @@ class Objective(NamedTuple):
     typical_cost_weight: float | None
     outcome_weight: float
 
-    def __call__(self, network, embeddings, target, clusters):
-        """Loss per query, shape (n_queries,)."""
+    def __call__(self, network, embeddings, target, clusters, generator):
+        """Loss per query, shape (n_queries,); trade-offs are drawn from the generator."""
         outcomes, states = network(embeddings)
         cost_weight, loss_weight = 0.0, 1.0
         if self.typical_cost_weight is not None:
-            share = torch.rand(len(target), 1, dtype=target.dtype).to(target.device)
+            share = torch.rand(
+                len(target), 1, dtype=target.dtype, device=target.device, generator=generator
+            )
             cost_weight, loss_weight = scalarization_weights(share, self.typical_cost_weight)
             loss_weight = loss_weight.squeeze(1)
         loss = loss_weight * kl_loss(
@@ -100,6 +102,9 @@ class Learner(NamedTuple):
         Rows to train on.
     target : tensor of shape (n_rows, n_llms, n_outcomes)
         Outcomes to train towards on these rows. NaN where not observed.
+    generator : torch.Generator or None
+        What chance is drawn from, on the device of the network. None is that of the process,
+        which learners cannot share side by side.
     """
 
     network: RoutingNetwork
@@ -107,6 +112,7 @@ class Learner(NamedTuple):
     embed: Callable
     rows: torch.Tensor
     target: torch.Tensor
+    generator: torch.Generator | None
 
     @property
     def modules(self):
@@ -133,33 +139,36 @@ def epochs(learner, queries, objective, schedule):
     loss : float
         The learner is in evaluation mode meanwhile.
     """
-    groups = [{"params": list(learner.network.parameters()), "lr": schedule.learning_rate}]
-    if learner.encoder is not None:
-        parameters = list(learner.encoder.parameters())
-        groups.append({"params": parameters, "lr": schedule.encoder_learning_rate})
-    optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
-    n_rows = len(learner.rows)
+    optimizer = _optimizer(learner, schedule)
+    generator = learner.generator
+    if generator is not None:
+        draw_from(learner.network, generator)
+    n_rows, device = len(learner.rows), learner.rows.device
     batches_per_epoch = math.ceil(n_rows / schedule.batch_size)
-    rate = _learning_rate(optimizer, schedule.max_iter * batches_per_epoch)
+    n_steps, step = schedule.max_iter * batches_per_epoch, 0
     mean_weight = queries.weight[learner.rows].mean()
     for _ in range(schedule.max_iter):
         learner.modules.train()
-        order = torch.arange(n_rows)
+        order = torch.arange(n_rows, device=device)
         if batches_per_epoch > 1:
-            order = torch.randperm(n_rows)
-        order = order.to(learner.rows.device)
+            order = torch.randperm(n_rows, generator=generator, device=device)
         total = 0.0
         for part in order.split(schedule.batch_size):
             batch = learner.rows[part]
             clusters = None if queries.clusters is None else queries.clusters[batch]
-            loss = objective(learner.network, learner.embed(batch), learner.target[part], clusters)
+            embeddings, target = learner.embed(batch), learner.target[part]
+            loss = objective(learner.network, embeddings, target, clusters, generator)
             loss = (queries.weight[batch] * loss).sum()
             optimizer.zero_grad(set_to_none=True)
             (loss / (mean_weight * len(batch))).backward()
+            for group in optimizer.param_groups:
+                group["lr"] = group["largest_lr"] * _share_of_learning_rate(step, n_steps)
             optimizer.step()
-            rate.step()
-            total += loss.item()
+            step += 1
+            # Not a number yet: on a GPU that would wait for every step.
+            total += loss.detach()
         learner.modules.eval()
+        total = float(total)
         if not math.isfinite(total):
             raise ValueError(
                 f"Training diverged: the loss is {total}. Bring performance and costs to a scale "
@@ -169,9 +178,19 @@ def epochs(learner, queries, objective, schedule):
         yield total / (mean_weight.item() * n_rows)
 
 
-def _learning_rate(optimizer, n_steps):
+def _optimizer(learner, schedule):
+    rates = [(learner.network, schedule.learning_rate)]
+    if learner.encoder is not None:
+        rates.append((learner.encoder, schedule.encoder_learning_rate))
+    groups = [{"params": list(each.parameters()), "largest_lr": rate} for each, rate in rates]
+    # One pass over all weights instead of some for each tensor; MPS has it in newer versions only.
+    fused = learner.rows.device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay, fused=fused)
+
+
+def _share_of_learning_rate(step, n_steps):
     """Up over the first tenth of the steps, then down a cosine to zero."""
     n_warm_up = max(1, n_steps // 10)
-    up = LinearLR(optimizer, 1 / n_warm_up, total_iters=max(1, n_warm_up - 1))
-    down = CosineAnnealingLR(optimizer, max(1, n_steps - n_warm_up))
-    return SequentialLR(optimizer, [up, down], [n_warm_up])
+    if step < n_warm_up:
+        return (step + 1) / n_warm_up
+    return (1 + math.cos(math.pi * (step - n_warm_up) / (n_steps - n_warm_up))) / 2

@@ -3,12 +3,16 @@
 import warnings
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import gen_batches
 
-_ROWS_AT_ONCE = 1024  # bounds the memory: rows times neighbours times LLMs
+from skrouter._utils.vectors import unit_rows
+
+# Neighbours are sought among so many queries at most, evenly spaced: time is then linear in the
+# number of queries, and the nearest of so many are near enough.
+_MAX_CANDIDATES = 10_000
 
 # An outcome that was not observed has only its neighbours to say what it might be, and takes more.
 _IMPUTATION_FACTOR = 2
@@ -41,8 +45,9 @@ def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
     """
     if share == 0:
         return outcomes
-    # In float64, where the number of threads does not change who is near.
-    embeddings = embeddings.astype(np.float64)
+    # Of unit vectors the nearest have the largest cosine. In float64, where the number of threads
+    # does not change who is near.
+    unit = unit_rows(embeddings.astype(np.float64))
     columns = outcomes.reshape(len(outcomes), -1)
     smooth = columns.copy()
     # Columns that were observed on the same rows have the same neighbours.
@@ -51,24 +56,28 @@ def smooth_over_neighbors(outcomes, embeddings, weight, share, n_neighbors):
         if not known.any():
             continue
         of_pattern = np.flatnonzero(pattern_of.reshape(-1) == position)
-        values, weights = columns[np.ix_(known, of_pattern)], weight[known]
-        typical = np.average(values, axis=0, weights=weights)
+        candidates = np.flatnonzero(known)
+        typical = np.average(columns[np.ix_(known, of_pattern)], axis=0, weights=weight[known])
+        if len(candidates) > _MAX_CANDIDATES:
+            every = np.linspace(0, len(candidates) - 1, _MAX_CANDIDATES).astype(int)
+            candidates = candidates[every]
+        values, weights = columns[np.ix_(candidates, of_pattern)], weight[candidates]
         n_near = min(_IMPUTATION_FACTOR * n_neighbors, len(values))
-        neighbors = NearestNeighbors(n_neighbors=n_near, metric="cosine").fit(embeddings[known])
-        for part in gen_batches(len(columns), _ROWS_AT_ONCE):
-            near = neighbors.kneighbors(embeddings[part], return_distance=False)
-            own = columns[part][:, of_pattern]
-            filled = (_mean(values, weights, near) + typical) / 2
-            blend = own + share * (_mean(values, weights, near[:, :n_neighbors]) - own)
-            blend = np.where(np.isnan(own), filled, blend)
-            smooth[part.start : part.stop, of_pattern] = blend
+        neighbors = NearestNeighbors(n_neighbors=n_near, algorithm="brute").fit(unit[candidates])
+        near = neighbors.kneighbors(unit, return_distance=False)
+        own = columns[:, of_pattern]
+        filled = (_mean(values, weights, near) + typical) / 2
+        blend = own + share * (_mean(values, weights, near[:, :n_neighbors]) - own)
+        smooth[:, of_pattern] = np.where(np.isnan(own), filled, blend)
     return smooth.reshape(outcomes.shape)
 
 
 def _mean(values, weights, near):
     """Weighted means over the neighbours of each query, shape (n_queries, n_columns)."""
-    shares = weights[near] / weights[near].sum(axis=1, keepdims=True)
-    return np.einsum("qn,qnc->qc", shares, values[near])
+    n_queries, n_near = near.shape
+    starts = np.arange(0, near.size + 1, n_near)
+    shares = csr_array((weights[near].ravel(), near.ravel(), starts), (n_queries, len(values)))
+    return (shares @ values) / shares.sum(axis=1)[:, None]
 
 
 def cluster_queries(embeddings, weight, n_clusters, random_state):

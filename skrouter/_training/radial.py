@@ -1,7 +1,8 @@
 """Training of RadialRouterClassifier: from checked data to a network."""
 
 import itertools
-from contextlib import nullcontext
+import math
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from numbers import Integral
 from typing import NamedTuple
@@ -27,7 +28,19 @@ from skrouter._training.outcomes import (
 from skrouter._training.validation import Validation
 from skrouter._utils.folds import given_folds
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
+from skrouter.nn.dropout import draws_from_torch
 from skrouter.nn.network import RoutingNetwork
+
+# Batches of "auto": 128 of as many queries as RouterBench has for training, and with half as many
+# queries a quarter, so that few queries have more steps in an epoch. Chosen on synthetic problems:
+# of 800 queries 50 steps per epoch do better than 25, of 2,225 no more than 17 are needed.
+_TYPICAL_QUERIES, _TYPICAL_BATCH = 2225, 128
+_LEAST_BATCH, _LARGEST_BATCH = 16, 256
+_MANY_LLMS = 64  # with more a batch is smaller, which bounds the memory
+
+# Rows that a network is trained on while it is found out what the network is worth: enough to say,
+# and a fixed price whatever the number of queries.
+_MAX_ROWS_OF_FOLD = 8_000
 
 
 class Trained(NamedTuple):
@@ -108,7 +121,6 @@ class _Training:
                 cluster_queries(self.data.embeddings, weight, n_clusters, random_state), torch.long
             )
         folds = self.folds(random_state)
-        seed = random_state.randint(np.iinfo(np.int32).max)
         self.mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
         self.scale = self.tensor(scale)
         self.queries = TrainingTensors(
@@ -116,30 +128,24 @@ class _Training:
         )
         if self.encoder is None:
             self.standardize()
-        objective, schedule = self.objective(), self.schedule()
-        gains, n_epochs, curve = [], settings.max_iter, []
-        average, validation, distilled = None, None, None
-        # An encoder needs all threads there are; for the network alone see one_thread.
-        threads = one_thread() if self.encoder is None else nullcontext()
-        with threads, seeded(seed, self.device):
-            if folds:
-                if "network" in self.learners:
-                    n_epochs, gains, distilled = self.cross_validate(folds, objective, schedule)
-                if settings.fit_intercept:
-                    average, validation, predictions = self.average(folds, distilled, random_state)
-                    distilled, average = self.tensor(predictions), average.scaled(self.unit)
-                    validation = validation.scaled(self.unit)
-                    if not settings.any_trade_off:
-                        validation = validation.of_utility(settings.cost_weight)
-                    if not average.network_factor.any():
-                        n_epochs = 0
-            self.final = self.learner(np.arange(len(weight)))
-            if distilled is not None:
-                self.final = self.final.distilled(distilled, settings.distillation)
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
+        n_epochs, gains, curve = settings.max_iter, [], []
+        average, validation, expected = None, None, None
+        if folds and "network" in self.learners:
+            n_epochs, gains, expected = self.cross_validate(folds, seeds[0], random_state)
+        if folds and settings.fit_intercept:
+            average, validation, expected = self.average(folds, expected, random_state)
+            if not average.network_factor.any():
+                n_epochs = 0
+        rows = np.arange(len(weight))
+        target = self.smooth(rows) if n_epochs else self.outcomes
+        with self.torch_state(seeds[1]):
+            self.final = self.learner(rows, target)
+            if expected is not None:
+                self.final = self.final.distilled(self.tensor(expected), settings.distillation)
             on_epoch = on_train_begin(n_epochs)
-            for loss in itertools.islice(
-                epochs(self.final, self.queries, objective, schedule), n_epochs
-            ):
+            run = epochs(self.final, self.queries, self.objective(), self.schedule())
+            for loss in itertools.islice(run, n_epochs):
                 curve.append(loss)
                 if on_epoch(lambda: (self.ready_network(), self.architecture(), average), curve):
                     break
@@ -161,16 +167,29 @@ class _Training:
             return ("network",)
         return tuple(self.settings.expert.learners)
 
-    def cross_validate(self, folds, objective, schedule):
+    @contextmanager
+    def torch_state(self, seed):
+        """A generator for the block, and one thread; yields how many threads may be used."""
+        # An encoder needs all threads there are; for the network alone see one_thread.
+        threads = one_thread() if self.encoder is None else nullcontext(1)
+        with threads as n_threads, seeded(seed, self.device):
+            yield n_threads
+
+    def cross_validate(self, folds, seed, random_state):
         """The number of epochs, the gains after each, and what was expected out of fold."""
-        return cross_validate_epochs(
-            [self.learner(rows) for rows, _ in folds],
-            self.queries,
-            [self.tensor(rows, torch.long) for _, rows in folds],
-            objective,
-            schedule,
-            self.report_validation,
-        )
+        rows = [self.some_of(train, random_state) for train, _ in folds]
+        targets = [self.smooth(each) for each in rows]
+        with self.torch_state(seed) as n_threads:
+            n_epochs, gains, expected = cross_validate_epochs(
+                list(map(self.learner, rows, targets)),
+                self.queries,
+                [self.tensor(held_out, torch.long) for _, held_out in folds],
+                self.objective(),
+                self.schedule(),
+                n_threads if self.device == "cpu" else 1,
+                self.report_validation,
+            )
+        return n_epochs, gains, expected.cpu().numpy()
 
     def average(self, folds, out_of_fold_predictions, random_state):
         """The average of the learners by what they are worth out of fold, see there."""
@@ -183,7 +202,7 @@ class _Training:
         learners = {}
         for name in self.learners:
             if name == "network":
-                expected = out_of_fold_predictions.cpu().numpy().astype(np.float64) - self.mean
+                expected = out_of_fold_predictions.astype(np.float64) - self.mean
                 # The mean of an LLM that was never observed is infinite.
                 expected = np.where(varies & np.isfinite(expected), expected, 0.0)
                 learners[name] = Network(expected.reshape(n_queries, -1))
@@ -199,7 +218,11 @@ class _Training:
             typical_cost_weight(self.outcomes, data.sample_weight),
             settings.target_temperature,
         )
-        return average_learners(learners, judge, self.mean)
+        average, validation, predictions = average_learners(learners, judge, self.mean)
+        validation = validation.scaled(self.unit)
+        if not settings.any_trade_off:
+            validation = validation.of_utility(settings.cost_weight)
+        return average.scaled(self.unit), validation, predictions
 
     def ready_network(self):
         """The network of all queries as it is now, to be called on embeddings as they come."""
@@ -234,9 +257,19 @@ class _Training:
             settings.learning_rate,
             settings.expert.encoder_learning_rate,
             settings.expert.weight_decay,
-            settings.batch_size or len(self.outcomes),
+            self.batch_size(),
             settings.max_iter,
         )
+
+    def batch_size(self):
+        """A number of queries, whatever was asked for."""
+        n_queries, n_llms, _ = self.outcomes.shape
+        wanted = self.settings.batch_size
+        if wanted == "auto":
+            wanted = _TYPICAL_BATCH * (n_queries / _TYPICAL_QUERIES) ** 2
+            wanted = 2 ** int(math.log2(min(max(wanted, _LEAST_BATCH), _LARGEST_BATCH)))
+            wanted = max(1, min(wanted, _LARGEST_BATCH * _MANY_LLMS // n_llms))
+        return min(wanted or n_queries, n_queries)
 
     def folds(self, random_state):
         """Rows to train on and rows to hold out, in turn; none without early stopping."""
@@ -286,30 +319,47 @@ class _Training:
             "n_outcomes": n_outcomes,
         }
 
-    def learner(self, rows):
+    def smooth(self, rows):
+        """What to train towards on these rows."""
+        return smooth_over_neighbors(
+            self.outcomes[rows],
+            self.data.embeddings[rows],
+            self.data.sample_weight[rows],
+            self.settings.target_smoothing,
+            self.settings.expert.n_neighbors,
+        )
+
+    def learner(self, rows, target):
         """A new network, with its own copy of the encoder if that is to be trained."""
         settings, data = self.settings, self.data
         network = RoutingNetwork(**self.architecture()).to(self.device, self.dtype)
         network.outcome_scale.copy_(self.scale)
         if settings.fit_intercept:
             network.start_at_mean(self.queries.mean)
-        target = smooth_over_neighbors(
-            self.outcomes[rows],
-            data.embeddings[rows],
-            data.sample_weight[rows],
-            settings.target_smoothing,
-            settings.expert.n_neighbors,
-        )
         examples = self.tensor(rows, torch.long), self.tensor(target)
         if self.encoder is None:
-            return Learner(network.eval(), None, lambda rows: self.ready[rows], *examples)
+            generator = None if draws_from_torch(network) else self.generator()
+            return Learner(
+                network.eval(), None, lambda rows: self.ready[rows], *examples, generator
+            )
         module = self.encoder._load(fresh=True).to(self.device)
 
         def embed(rows):
             batch = [data.queries[i] for i in rows.tolist()]
             return self.encoder._embed(module, batch).to(self.dtype)
 
-        return Learner(network.eval(), module, embed, *examples)
+        return Learner(network.eval(), module, embed, *examples, None)
+
+    def some_of(self, rows, random_state):
+        """As many of the rows of a fold as are trained on there."""
+        if len(rows) <= _MAX_ROWS_OF_FOLD:
+            return rows
+        return np.sort(random_state.choice(rows, _MAX_ROWS_OF_FOLD, replace=False))
+
+    def generator(self):
+        """One that begins where the seed of the process's own says."""
+        seed = torch.randint(2**62, ()).item()
+        return torch.Generator(self.device).manual_seed(seed)
 
     def report_validation(self, epoch, loss, gain):
         if self.settings.verbose:

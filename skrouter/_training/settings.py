@@ -56,7 +56,7 @@ class TrainingSettings(NamedTuple):
     fit_intercept: bool
     fine_tune_encoder: bool
     learning_rate: float
-    batch_size: int | None
+    batch_size: int | str | None
     max_iter: int
     cv: int | object | None  # or a splitter, or an iterable of splits
     dtype: str

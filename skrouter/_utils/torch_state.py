@@ -120,6 +120,11 @@ def one_thread():
 
     How sums are shared out among threads changes their last digits, and training makes more of
     them. The matrices of a small network gain nothing from more threads.
+
+    Yields
+    ------
+    n_threads : int
+        How many it may use otherwise.
     """
     import torch
 
@@ -127,6 +132,6 @@ def one_thread():
         n_threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            yield
+            yield n_threads
         finally:
             torch.set_num_threads(n_threads)

@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval
 from skrouter._routers.base import BaseRouter
 from skrouter._routers.outcomes import OutcomesMixin
 from skrouter._targets.utility import PredictedOutcomes
-from skrouter._training.averaging import FittedAverage
 from skrouter._training.closed_form import ClusterLearners
 from skrouter._training.judge import Judge
 from skrouter._training.outcomes import (
@@ -22,6 +21,7 @@ from skrouter._training.outcomes import (
 )
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike, Seed
+from skrouter._utils.vectors import unit_rows
 
 _CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 _N_FOLDS = 4
@@ -130,7 +130,10 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
         only = self._best(learner, outcomes, mean, weight, folds)
         tables = learner.averaged(only)
         self.n_clusters_ = len(tables[0][0])
-        self._average = FittedAverage(mean, np.zeros(mean.shape[1]), None, tables).scaled(unit)
+        # Back from the unit of performance.
+        units = np.array([unit, 1.0])[: mean.shape[1]]
+        self._centers, ((_, table),) = tables[0]
+        self._table = mean * units + table.reshape(-1, *mean.shape) * units
 
     def _folds(self, n_queries, random_state):
         if self.n_clusters is not None or n_queries < _N_FOLDS:
@@ -160,5 +163,6 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
         return each[np.argmax(merits)]
 
     def _predict_outcomes(self, embeddings):
-        outcomes = self._average.outcomes(embeddings, None)
+        similarity = unit_rows(embeddings.astype(np.float64, copy=False)) @ self._centers.T
+        outcomes = self._table[similarity.argmax(axis=1)]
         return PredictedOutcomes(outcomes[..., 0], outcomes[..., 1] if self.uses_cost_ else None)

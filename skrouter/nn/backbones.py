@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from skrouter.nn.dropout import Dropout
 from skrouter.nn.radialformer import RadialFormer, make_head
 
 
@@ -47,6 +48,9 @@ class PoolTransformer(nn.Module):
         layer = nn.TransformerEncoderLayer(dim, n_heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
         self.head = make_head(dim, n_outputs)
+
+    def freeze(self) -> None:
+        """Nothing that predictions have in common is worth keeping."""
 
     def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""
@@ -92,9 +96,12 @@ class PairMLP(nn.Module):
         layers: list[nn.Module] = []
         for layer in range(n_layers):
             width = dim if layer else 2 * dim
-            layers += [nn.Linear(width, dim), nn.ReLU(), nn.LayerNorm(dim), nn.Dropout(dropout)]
+            layers += [nn.Linear(width, dim), nn.ReLU(), nn.LayerNorm(dim), Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = make_head(dim, n_outputs)
+
+    def freeze(self) -> None:
+        """Nothing that predictions have in common is worth keeping."""
 
     def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Outputs (n_queries, n_llms, n_outputs) of query representations (n_queries, dim)."""

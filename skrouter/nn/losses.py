@@ -46,16 +46,16 @@ def kl_loss(
     >>> kl_loss(utility / 0.1, utility, temperature=0.1, direction="forward")
     tensor([0.])
     """
-    hidden = utility.isnan()
-    # Finite stand-ins for -inf: 0 * -inf would make the gradients NaN.
+    # Finite stand-ins for -inf: 0 * -inf would make the gradients NaN. Of a hidden LLM both
+    # logarithms are this number, and their difference is 0.
     lowest = torch.finfo(logits.dtype).min / 4
-    log_q = F.log_softmax((utility / temperature).masked_fill(hidden, lowest), dim=1)
-    log_p = F.log_softmax(logits.masked_fill(hidden, lowest), dim=1)
+    both = torch.stack([utility / temperature, logits]).masked_fill(utility.isnan(), lowest)
+    log_q, log_p = F.log_softmax(both, dim=-1).unbind(0)
     if direction == "forward":
         terms = log_q.exp() * (log_q - log_p)
     else:
         terms = log_p.exp() * (log_p - log_q)
-    return terms.masked_fill(hidden, 0.0).sum(dim=1)
+    return terms.sum(dim=1)
 
 
 def outcome_loss(

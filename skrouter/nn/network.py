@@ -1,9 +1,12 @@
 """From the embedding of a query to the expected outcomes of every LLM."""
 
+from typing import Self
+
 import torch
 from torch import nn
 
 from skrouter.nn.backbones import BACKBONES
+from skrouter.nn.dropout import Dropout
 
 
 class RoutingNetwork(nn.Module):
@@ -73,7 +76,7 @@ class RoutingNetwork(nn.Module):
         self.register_buffer("outcome_scale", torch.ones(n_llms, n_outcomes))
         self.query_projection = nn.Linear(n_features, dim)
         self.query_norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.backbone = BACKBONES[backbone](n_llms, dim, n_layers, n_heads, dropout, n_outcomes)
 
     def represent(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -136,6 +139,17 @@ class RoutingNetwork(nn.Module):
         """
         self.feature_mean = mean.to(self.feature_mean.device)
         self.feature_scale = scale.to(self.feature_scale.device)
+
+    def freeze(self) -> Self:
+        """Make the network ready to predict, and only that.
+
+        Returns
+        -------
+        self : RoutingNetwork
+        """
+        self.eval().requires_grad_(False)
+        self.backbone.freeze()
+        return self
 
     def start_at_mean(self, mean: torch.Tensor) -> None:
         """Make the outcomes equal their means until training moves them away.

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skrouter.nn.dropout import Dropout
+
 
 class _HeadwiseAttention(nn.Module):
     """The projections of one multi-head attention, to be combined by hand.
@@ -35,6 +37,27 @@ class _HeadwiseAttention(nn.Module):
         """Join the heads, (..., n_heads, dim_head), and mix them: (..., dim)."""
         return self.out_proj(heads.flatten(-2))
 
+    def attend(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Attention of one state per query, (n_queries, dim), to (n_queries, n, dim).
+
+        The keys and values of the context are never made: ``q (W_k c) = (q W_k) c``, and the mean
+        of ``W_v c`` is ``W_v`` of the mean, so that products are taken with one state per query
+        and head where they would be with all of the context. The bias of the keys is left out:
+        it adds the same to all logits.
+        """
+        (query,) = self.project(x, _QUERY)
+        weight = self.in_proj_weight.view(3, self.n_heads, -1, x.shape[-1])
+        asked = _per_head(query / math.sqrt(query.shape[-1]), weight[1])
+        share = torch.bmm(asked, context.transpose(1, 2)).softmax(-1)
+        mean = torch.bmm(share, context)
+        heads = _per_head(mean, weight[2].transpose(1, 2))
+        return self.merge(heads + self.in_proj_bias.view(3, *heads.shape[1:])[2])
+
+
+def _per_head(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """States of every head, (n_queries, n_heads, d), times its weight, (n_heads, d, e)."""
+    return torch.bmm(states.transpose(0, 1), weight).transpose(0, 1)
+
 
 _QUERY, _KEY_VALUE, _ALL = slice(0, 1), slice(1, 3), slice(0, 3)
 
@@ -45,8 +68,7 @@ class RadialLayer(nn.Module):
     Satellite i attends to ``[s_i; m_i; r]``, its own state, its LLM embedding and the relay;
     the relay then attends to itself and the *updated* satellites. Both states pass through
     ``LayerNorm(ReLU(.))``. The three-long contexts are never built: what comes from the LLM
-    embedding is computed once for all queries, and what comes from the relay once for all
-    LLMs.
+    embedding is computed once for all queries, and what comes from the relay once for all LLMs.
 
     Parameters
     ----------
@@ -73,24 +95,32 @@ class RadialLayer(nn.Module):
         self.ring = ring
         self.satellite_attention = _HeadwiseAttention(dim, n_heads)
         self.satellite_norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         if relay_update:
             self.relay_attention = _HeadwiseAttention(dim, n_heads)
             self.relay_norm = nn.LayerNorm(dim)
         else:
             self.relay_attention = None
 
+    def project_llms(self, llms: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Query, key and value of the LLM embeddings, (n_llms, dim): the same for all queries."""
+        return self.satellite_attention.project(llms, _ALL)
+
     def forward(
-        self, relay: torch.Tensor, satellites: torch.Tensor, llms: torch.Tensor
+        self,
+        relay: torch.Tensor,
+        satellites: torch.Tensor | None,
+        llms: tuple[torch.Tensor, ...],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update the states.
 
         Parameters
         ----------
         relay : tensor of shape (n_queries, dim)
-        satellites : tensor of shape (n_queries or 1, n_llms, dim)
-            The first axis is 1 as long as the satellites do not depend on the query.
-        llms : tensor of shape (n_llms, dim)
+        satellites : tensor of shape (n_queries, n_llms, dim), or None
+            None in the first layer, where they are the LLM embeddings.
+        llms : tuple of tensor
+            From :meth:`project_llms`.
 
         Returns
         -------
@@ -98,32 +128,39 @@ class RadialLayer(nn.Module):
             As it came, if this layer does not update it.
         satellites : tensor of shape (n_queries, n_llms, dim)
         """
-        attention = self.satellite_attention
-        query, key_s, value_s = attention.project(satellites, _ALL)
-        key_m, value_m = attention.project(llms, _KEY_VALUE)
-        key_r, value_r = attention.project(relay.unsqueeze(1), _KEY_VALUE)
-        query = query / math.sqrt(query.shape[-1])
-        context = [(key_s, value_s), (key_m, value_m), (key_r, value_r)]
-        if self.ring:
-            context += [(key_s.roll(by, -3), value_s.roll(by, -3)) for by in (1, -1)]
-        logits = [(query * key).sum(-1) for key, _ in context]
-        shares = torch.stack(torch.broadcast_tensors(*logits)).softmax(0).unsqueeze(-1)
-        heads = sum(share * value for share, (_, value) in zip(shares, context, strict=True))
-        satellites = self.satellite_norm(F.relu(attention.merge(heads)))
-        satellites = self.dropout(satellites)
+        answer = self._attend_to_three(relay, satellites, llms)
+        satellites = self.dropout(self.satellite_norm(F.relu(answer)))
         if self.relay_attention is None:
             return relay, satellites
+        states = torch.cat([relay.unsqueeze(1), satellites], dim=1)
+        answer = self.relay_attention.attend(relay, states)
+        return self.dropout(self.relay_norm(F.relu(answer))), satellites
 
-        attention = self.relay_attention
-        query, key_r, value_r = attention.project(relay, _ALL)
-        key_s, value_s = attention.project(satellites, _KEY_VALUE)
-        keys = torch.cat([key_r.unsqueeze(1), key_s], dim=1)
-        values = torch.cat([value_r.unsqueeze(1), value_s], dim=1)
-        query = query / math.sqrt(query.shape[-1])
-        share = torch.einsum("bhd,bnhd->bhn", query, keys).softmax(-1)
-        heads = torch.einsum("bhn,bnhd->bhd", share, values)
-        relay = self.dropout(self.relay_norm(F.relu(attention.merge(heads))))
-        return relay, satellites
+    def _attend_to_three(
+        self,
+        relay: torch.Tensor,
+        satellites: torch.Tensor | None,
+        llms: tuple[torch.Tensor, ...],
+    ) -> torch.Tensor:
+        """The attention of every satellite to its context, (n_queries, n_llms, dim)."""
+        attention = self.satellite_attention
+        query, *from_self = llms if satellites is None else attention.project(satellites, _ALL)
+        context = [from_self, attention.project(relay.unsqueeze(1), _KEY_VALUE)]
+        if satellites is not None:
+            context.append(llms[1:])
+        if self.ring:
+            context += [[part.roll(by, -3) for part in from_self] for by in (1, -1)]
+        # Scaled where there is one number per head.
+        scale = 1 / math.sqrt(query.shape[-1])
+        logits = [(query * key).sum(-1) * scale for key, _ in context]
+        if satellites is None:
+            # The satellite is its LLM embedding, which therefore stands in the context twice.
+            logits[0] = logits[0] + math.log(2.0)
+        shares = torch.stack(torch.broadcast_tensors(*logits)).softmax(0).unsqueeze(-1).unbind(0)
+        heads = shares[0] * context[0][1]
+        for share, (_, value) in zip(shares[1:], context[1:], strict=True):
+            heads = torch.addcmul(heads, share, value)
+        return attention.merge(heads)
 
 
 def make_head(dim: int, n_outputs: int) -> nn.Sequential:
@@ -185,6 +222,14 @@ class RadialFormer(nn.Module):
             for layer in range(n_layers)
         )
         self.head = make_head(dim, n_outputs)
+        self._projected: list[tuple[torch.Tensor, ...]] | None = None
+
+    def freeze(self) -> None:
+        """Compute what predictions have in common, of weights that will not change any more."""
+        self._projected = self._project_llms()
+
+    def _project_llms(self) -> list[tuple[torch.Tensor, ...]]:
+        return [layer.project_llms(self.llm_embeddings) for layer in self.layers]
 
     def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Score every LLM on every query.
@@ -199,7 +244,8 @@ class RadialFormer(nn.Module):
         outputs : tensor of shape (n_queries, n_llms, n_outputs)
             Of each LLM on each query.
         """
-        satellites = self.llm_embeddings.unsqueeze(0)
-        for layer in self.layers:
-            relay, satellites = layer(relay, satellites, self.llm_embeddings)
+        satellites = None
+        projected = self._projected or self._project_llms()
+        for layer, llms in zip(self.layers, projected, strict=True):
+            relay, satellites = layer(relay, satellites, llms)
         return self.head(satellites)
