@@ -60,11 +60,15 @@ class LinearLearners:
     def __init__(self, embeddings, deviations, weight, folds, random_state):
         self._folds = folds
         self._center = np.average(embeddings, axis=0, weights=weight)
-        self._scale = np.sqrt(np.average((embeddings - self._center) ** 2, axis=0, weights=weight))
+        # In place, and without squares of their own: these are the largest arrays of a fit.
+        self._features = embeddings - self._center
+        square = np.einsum("i,ij,ij->j", weight, self._features, self._features)
+        self._scale = np.sqrt(square / weight.sum())
         # Features that do not vary may seem to by rounding.
         flat = self._scale <= 1e-9 * np.abs(self._center)
         self._scale = np.where(flat, 1.0, self._scale) * np.sqrt(embeddings.shape[1])
-        self._features = np.where(flat, 0.0, (embeddings - self._center) / self._scale)
+        self._features /= self._scale
+        self._features[:, flat] = 0.0
         self._directions = None
         if self._features.shape[1] > _MAX_FEATURES:
             weighted = np.sqrt(weight)[:, None] * self._features
@@ -73,10 +77,7 @@ class LinearLearners:
             self._features = self._features @ self._directions
         known = ~np.isnan(deviations)
         values = np.where(known, deviations, 0.0)
-        parts = [
-            _Moments(self._features[rows], values[rows], known[rows], weight[rows])
-            for rows in folds
-        ]
+        parts = [_Moments(self._features, values, known, weight, rows) for rows in folds]
         self._all = _Moments.sum(parts).solve(parts)
         self._without = []
         for part in parts:
@@ -106,8 +107,9 @@ class _Moments:
 
     _SUMS = ("square", "cross", "feature_sum", "known_sum", "value_sum", "known_weight", "weight")
 
-    def __init__(self, features, values, known, weight):
-        self.rows = features, values, weight[:, None] * known
+    def __init__(self, features, values, known, weight, rows):
+        self._of, self._rows = (features, known, weight), rows
+        features, values, known, weight = (x[rows] for x in (features, values, known, weight))
         weighted = weight[:, None] * features
         self.square = features.T @ weighted
         self.cross = weighted.T @ values
@@ -116,6 +118,11 @@ class _Moments:
         self.value_sum = weight @ values
         self.known_weight = weight @ known
         self.weight = weight.sum()
+
+    def rows(self):
+        """Features, and the weights of the outcomes: 0 where not observed."""
+        features, known, weight = (part[self._rows] for part in self._of)
+        return features, weight[:, None] * known
 
     @classmethod
     def sum(cls, parts):
@@ -144,7 +151,7 @@ class _Moments:
 
             def apply(coefficient, penalty=penalty):
                 result = penalty * coefficient
-                for features, _, weight in (part.rows for part in parts):
+                for features, weight in (part.rows() for part in parts):
                     fit = weight * (features @ coefficient - (centers * coefficient).sum(axis=0))
                     result += features.T @ fit - centers * fit.sum(axis=0)
                 return result

@@ -1,6 +1,7 @@
 """RadialFormer: a Transformer on a star, with the query in the middle and one ray per LLM."""
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -229,7 +230,8 @@ class RadialFormer(nn.Module):
         self._projected = self._project_llms()
 
     def _project_llms(self) -> list[tuple[torch.Tensor, ...]]:
-        return [layer.project_llms(self.llm_embeddings) for layer in self.layers]
+        layers = cast("list[RadialLayer]", self.layers)
+        return [layer.project_llms(self.llm_embeddings) for layer in layers]
 
     def forward(self, relay: torch.Tensor) -> torch.Tensor:
         """Score every LLM on every query.
