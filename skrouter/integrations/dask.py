@@ -1,8 +1,9 @@
-"""Many queries at once: routers and encoders over Dask collections, on one machine or a cluster."""
+"""Many queries at once: routers over Dask collections, and searches on a Dask cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrouter._utils.types import LLMName
 from skrouter.integrations._options import options_for_all
 
-__all__ = ["encode", "predict"]
+__all__ = ["encode", "parallel_config", "predict"]
 
 _METHODS = ("predict", "predict_proba", "decision_function")
 
@@ -162,6 +163,73 @@ def encode(encoder: Any, X: Any) -> Any:
     return _by_partition(X, encoder, "transform", {}, nothing, list(range(nothing.shape[1])))
 
 
+@contextmanager
+def parallel_config(client: Any = None) -> Iterator[None]:
+    """Run searches and cross-validation on a Dask cluster, one that may lose a worker.
+
+    As ``joblib.parallel_config(backend="dask")``, which puts the data of a search on one of the
+    workers, so that the search fails if that one is lost. Here every worker has them, and what a
+    lost one was busy with is done by others.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client, default=None
+        The cluster. None is the client that was made last.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    ValueError
+        If there is no client.
+
+    See Also
+    --------
+    encode : Before a search over text.
+
+    Notes
+    -----
+    The estimator has to ask for several jobs: ``n_jobs=-1`` is all workers. Data are lost if all
+    workers are lost that were there when the search began.
+
+    Examples
+    --------
+    >>> from dask.distributed import Client
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skrouter.baselines import KNNRouter
+    >>> from skrouter.datasets import make_routing_problem
+    >>> from skrouter.integrations.dask import parallel_config
+    >>> data = make_routing_problem(120, random_state=0)
+    >>> search = GridSearchCV(KNNRouter(), {"n_neighbors": [5, 20]}, n_jobs=-1)
+    >>> with Client() as client, parallel_config(client):  # doctest: +SKIP
+    ...     search.fit(data.difficulty[:, None], data.performance)
+    """
+    _check_installed()
+    import joblib
+    from dask.distributed import get_client
+
+    found = get_client() if client is None else client
+    with joblib.parallel_config(backend="dask", client=_Replicating(found)):
+        yield
+
+
+class _Replicating:
+    """A client that puts data on all workers, where joblib asks for one."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def scatter(self, data: Any, **options: Any) -> Any:
+        return self._client.scatter(data, **{**options, "broadcast": True})
+
+
 def _by_partition(
     X: Any, estimator: Any, method: str, options: dict[str, Any], nothing: Any, columns: Any
 ) -> Any:
@@ -198,7 +266,7 @@ def _by_partition(
         )
     if isinstance(X, dask.bag.Bag):
         return X.map_partitions(_answer_bag, sent, method, options, nothing)
-    if dask.is_dask_collection(X) and hasattr(X, "map_partitions"):
+    if dask.is_dask_collection(X) and hasattr(X, "_meta"):
         meta = _as_frame(nothing, X._meta.index[:0], columns)
         return X.map_partitions(_answer_frame, sent, method, options, meta, meta=meta)
     raise TypeError(
@@ -243,8 +311,7 @@ def _check_installed() -> None:
     try:
         import dask.array
         import dask.bag
-        import dask.dataframe  # noqa: F401
+        import dask.dataframe
+        import dask.distributed  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            'Queries in Dask collections need Dask: pip install "skrouter[dask]"'
-        ) from error
+        raise ImportError('This needs Dask: pip install "skrouter[dask]"') from error
