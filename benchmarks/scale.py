@@ -22,7 +22,7 @@ import dask.bag as db
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, wait
 from sklearn.pipeline import Pipeline
 
 from skrouter import RadialRouterClassifier, SentenceEncoder
@@ -30,7 +30,7 @@ from skrouter.datasets import make_routing_problem
 from skrouter.integrations.dask import predict
 from skrouter.integrations.parquet import predict_parquet
 
-N_TRAIN, N_PARTS = 600, 16
+N_TRAIN, N_PARTS = 600, 8
 
 
 def fitted_routers():
@@ -40,7 +40,7 @@ def fitted_routers():
     embeddings = encoder.transform(data.queries)
     router = RadialRouterClassifier(llm_names=data.llm_names, device="cpu", random_state=0)
     router.fit(embeddings, data.performance, cost=data.cost)
-    return Pipeline([("encode", encoder), ("choose", router)]), router, embeddings
+    return Pipeline([("encode", encoder), ("choose", router)]), router, embeddings.shape[1]
 
 
 def cpu_seconds(client):
@@ -91,13 +91,18 @@ def main():
     parser.add_argument("--price", type=float, default=0.04, help="dollars per core and hour")
     arguments = parser.parse_args()
 
-    on_text, on_numbers, embeddings = fitted_routers()
+    on_text, on_numbers, n_features = fitted_routers()
     # Other queries than those of the fit; a number makes each of them another text.
     queries = make_routing_problem(min(arguments.texts, 2000), random_state=1).queries
     texts = [f"{queries[i % len(queries)]} ({i})" for i in range(arguments.texts)]
-    X = np.resize(embeddings, (arguments.rows, embeddings.shape[1]))
-    X += np.random.default_rng(0).normal(scale=1e-3, size=X.shape).astype(np.float32)
-    right = {"text": on_text.predict(texts), "embeddings": on_numbers.predict(X)}
+    # Made by the workers, the same each time.
+    X = da.random.default_rng(0).normal(
+        scale=n_features**-0.5,
+        size=(arguments.rows, n_features),
+        chunks=(-(-arguments.rows // N_PARTS), -1),
+    )
+    first = X.compute(scheduler="threads")
+    right = {"text": on_text.predict(texts), "embeddings": on_numbers.predict(first)}
     words = np.mean([len(text.split()) for text in texts])
     print(f"{len(texts):,} texts of {words:.0f} words, {len(X):,} embeddings.\n")
     print("| queries | worker processes | queries per second | per second of computing |")
@@ -119,11 +124,13 @@ def main():
             Client(cluster) as client,
         ):
             warm_up(client, on_text, texts[:1])
-            warm_up(client, on_numbers, X[:1])
+            warm_up(client, on_numbers, first[:1])
             bag = db.from_sequence(texts, npartitions=N_PARTS)
             show("text", n_workers, *timed(client, predict(on_text, bag)))
-            blocks = da.from_array(X, chunks=(-(-len(X) // N_PARTS), -1))
+            blocks = X.persist()
+            wait(blocks)
             show("embeddings", n_workers, *timed(client, predict(on_numbers, blocks)))
+            del blocks
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "queries.parquet")
