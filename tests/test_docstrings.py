@@ -43,7 +43,7 @@ def public_objects():
         for module in pkgutil.iter_modules(skrouter.__path__)
         if not module.name.startswith("_")
     ]
-    modules.append("skrouter.integrations.litellm")
+    modules += [f"skrouter.integrations.{name}" for name in ("dask", "litellm", "parquet")]
     found = {}
     for module_name in modules:
         module = importlib.import_module(module_name)

@@ -27,7 +27,7 @@ PUBLIC_MODULES = ["skrouter"] + [
     for module in pkgutil.iter_modules(skrouter.__path__)
     if not module.name.startswith("_")
 ]
-PUBLIC_MODULES.append("skrouter.integrations.litellm")
+PUBLIC_MODULES += [f"skrouter.integrations.{name}" for name in ("dask", "litellm", "parquet")]
 
 
 def run_python(code):

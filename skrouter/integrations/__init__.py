@@ -4,6 +4,6 @@ May import every room but the command line. What a module plugs into is imported
 only, so that these import without it.
 """
 
-from skrouter.integrations import litellm
+from skrouter.integrations import dask, litellm, parquet
 
-__all__ = ["litellm"]
+__all__ = ["dask", "litellm", "parquet"]
