@@ -37,6 +37,7 @@ CONFIG = {
     "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
     "router_settings": {},
 }
+START = "from litellm import run_server; run_server()"
 # The plugin as a user makes it. What is noted of the encoder is its time alone.
 PLUGIN = """
 import time
@@ -79,8 +80,7 @@ class Proxy:
         self.said = folder / "proxy.log"
         with open(self.said, "w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from litellm import run_server; run_server()"]
-                + options.split(),
+                [sys.executable, "-c", START, *options.split()],
                 cwd=folder,
                 env=environment,
                 stdout=output,
@@ -265,7 +265,7 @@ def main():
         stack.enter_context(routed)
         for proxy in (plain, routed):
             Calls().many(proxy, texts.take(64), 8)  # first calls are slow
-        print("ms; load of the machine, of others too: %.1f of %d cores.\n" % _load())
+        print(f"ms; {_load()}, of others too.\n")
         print(
             "| clients | calls | errors | p50 without | with | added | p99 without | with | added |"
         )
@@ -291,12 +291,12 @@ def main():
         )
         calls, all_right = replaced(routed, folder / "routed", router, texts.take(n))
         fine &= all_right and not _said(calls)
-    print("Load at the end: %.1f of %d cores." % _load())
+    print(f"At the end: {_load()}.")
     return 0 if fine else 1
 
 
 def _load():
-    return os.getloadavg()[0], os.cpu_count()
+    return f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def _said(*calls):
