@@ -23,6 +23,9 @@ def import_skops_quickly() -> None:
 
     Where either is imported already, it stays as it is.
     """
+    # skops looks for each function of scipy.special in one module after the other, in the order in
+    # which they were imported.
+    import_module("scipy.special")
     with _later("scipy.stats", _OF_STATS):
         with _left_out("pandas"):
             utils: Any = import_module("sklearn.utils")
