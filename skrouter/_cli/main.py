@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -53,7 +55,21 @@ def run() -> NoReturn:
     # Imports make hundreds of thousands of objects and hardly any garbage: looking for it takes as
     # long as they do. Commands that go on for long turn it on again.
     gc.disable()
-    sys.exit(main())
+    code = main()
+    if threading.active_count() > 1 or _children():
+        sys.exit(code)
+    # What was imported is not taken apart object by object, which takes as long as torch's import:
+    # the system frees memory at once. What others have registered for the end is run, as ever.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _children() -> bool:
+    """Whether processes that this one has started go on."""
+    processes = sys.modules.get("multiprocessing")
+    return processes is not None and bool(processes.active_children())
 
 
 def _one_line(error: BaseException) -> str:

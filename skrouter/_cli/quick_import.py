@@ -2,15 +2,20 @@
 
 On import skops lists the estimators of scikit-learn that it trusts, and imports all of scikit-learn
 for that, and torch along with it. `skrouter.load` looks at the estimators of scikit-learn itself,
-so it does not need that list; without it skops trusts less, never more. scikit-learn imports pandas
-if it is there, for a function that reads ARFF files.
+so it does not need that list, nor the one type of scikit-learn's ensembles that skops wants to
+see; without them skops trusts less, never more. scikit-learn imports pandas if it is there, for a
+function that reads ARFF files, and all of scipy.stats for a few functions: neither is used here.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+# What scikit-learn imports by name, in modules that skops imports.
+_OF_STATS = ("chi2", "gmean", "rankdata", "spearmanr")
 
 
 def import_skops_quickly() -> None:
@@ -18,18 +23,74 @@ def import_skops_quickly() -> None:
 
     Where either is imported already, it stays as it is.
     """
-    with _left_out("pandas"):
-        utils: Any = import_module("sklearn.utils")
-    if "skops.io" in sys.modules:
+    # skops looks for each function of scipy.special in one module after the other, in the order in
+    # which they were imported.
+    import_module("scipy.special")
+    with _later("scipy.stats", _OF_STATS):
+        with _left_out("pandas"):
+            utils: Any = import_module("sklearn.utils")
+        if "skops.io" in sys.modules:
+            return
+        all_estimators = utils.all_estimators
+        utils.all_estimators = lambda *_, **__: []
+        try:
+            with _left_out("sklearn.ensemble"):
+                import_module("skops.io")
+        except ImportError:
+            return  # `load` says how to install it
+        finally:
+            utils.all_estimators = all_estimators
+
+
+class _Later(ModuleType):
+    """Stands in for a module while others are imported, which then get the real one from it.
+
+    Its `members` may be imported by name; the module is imported when one is used. (With
+    `importlib.util.LazyLoader` each import statement would, as Python asks for the module's
+    specification; and so would skops, which asks every module for names.)
+    """
+
+    def __init__(self, name: str, members: Iterable[str]) -> None:
+        super().__init__(name)
+        vars(self).update({member: _MemberLater(name, member) for member in members})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or sys.modules.get(self.__name__) is self:
+            raise AttributeError(name)
+        return getattr(import_module(self.__name__), name)
+
+
+class _MemberLater:
+    """Stands in for a function, or another thing, of a module that is imported later."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._where = module, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._real(), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._real()(*args, **kwargs)
+
+    def _real(self) -> Any:
+        module, name = self._where
+        return getattr(import_module(module), name)
+
+
+@contextmanager
+def _later(name: str, members: Iterable[str]) -> Iterator[None]:
+    """Have a module imported when it is used, not now, unless it is imported already."""
+    if name in sys.modules:
+        yield
         return
-    all_estimators = utils.all_estimators
-    utils.all_estimators = lambda *_, **__: []
+    stand_in = sys.modules[name] = _Later(name, members)
     try:
-        import_module("skops.io")
-    except ImportError:
-        return  # `load` says how to install it
+        yield
     finally:
-        utils.all_estimators = all_estimators
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -55,6 +55,7 @@ _PARTS = frozenset(
 _SCIKIT_LEARN = frozenset(
     f"sklearn.{name}"
     for name in (
+        "ensemble._hist_gradient_boosting.binning._BinMapper",
         "model_selection._split.GroupKFold",
         "model_selection._split.KFold",
         "model_selection._split.ShuffleSplit",

@@ -124,11 +124,12 @@ def choose(
         if not rows:
             continue
         weights = np.array([requests[i].cost_weight for i in rows]) if asked else None
+        whole = all(len(pools[i]) == len(core.classes_) for i in rows)  # mostly: nothing to check
         values = _values(
             core,
             innermost_input(router, [requests[i].query for i in rows]),
             weights,
-            [list(pools[i]) for i in rows],
+            None if whole else [list(pools[i]) for i in rows],
         )
         for i, (utility, explanation) in zip(rows, values, strict=True):
             share = 0.0 if requests[i].tried else exploration
@@ -148,7 +149,7 @@ def pool_of(llms: list[Any], request: Request, models: Mapping[Any, Any]) -> dic
 
 
 def _values(
-    core: Any, X: Any, cost_weight: np.ndarray | None, allowed: list[list[Any]]
+    core: Any, X: Any, cost_weight: np.ndarray | None, allowed: list[list[Any]] | None
 ) -> list[tuple[dict[Any, float], dict[str, Any]]]:
     """Utility of each LLM, best first, and what there is to say of it, for each query.
 

@@ -23,7 +23,6 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -71,6 +70,8 @@ def bootstrap_interval(samples, confidence_level, n_resamples, method, random_st
     if all(np.ptp(sample) <= 1e-12 * np.abs(sample).max() for sample in samples):
         mean = float(macro_mean(*samples))
         return mean, mean
+    from scipy.stats import bootstrap  # slow to import
+
     interval = bootstrap(
         samples,
         macro_mean,

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import DegenerateDataWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrouter._targets.utility import routing_utility
@@ -385,6 +384,8 @@ def _linearised(calls, cost_weight, method):
 
 
 def _resampled_interval(numbers, confidence_level, n_resamples, method, random_state):
+    from scipy.stats import DegenerateDataWarning  # slow to import
+
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         # An undefined interval is NaN, and refused below.
         warnings.simplefilter("ignore", DegenerateDataWarning)
