@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skrouter._encoders.pretrained import PROBE
+from skrouter._encoders.pretrained import LOCK, PROBE
 
 # A graph in one file holds less than this.
 _MOST_BYTES = 2**31
@@ -101,7 +101,7 @@ def export(module, precision):
     with tempfile.TemporaryDirectory() as folder, _quiet(), torch.inference_mode(False):
         program = torch.onnx.export(
             Tokens().eval(),
-            (module.preprocess([PROBE])["input_ids"],),
+            (_features(module, PROBE)["input_ids"],),
             dynamo=True,
             input_names=["input_ids"],
             output_names=["token_embeddings"],
@@ -135,13 +135,18 @@ def _check_exportable(module):
     return transformer
 
 
+def _features(module, text):
+    with LOCK:  # other threads may have set the tokenizer otherwise, for as long as they hold it
+        return module.preprocess([text])
+
+
 def _check_graph(module, file):
     """Refuse a graph that is of no use: texts of three lengths tell."""
     import torch
 
     session = open_session(file)
-    for text in ("a", PROBE, 100 * PROBE):  # the last one is cut to the longest that is read
-        features = module.preprocess([text])
+    for text in ("a", PROBE, 20 * PROBE):
+        features = _features(module, text)
         with torch.inference_mode():
             wanted = next(iter(module))(dict(features))["token_embeddings"][0].numpy()
         (found,) = session.run(None, {"input_ids": features["input_ids"].numpy()})
