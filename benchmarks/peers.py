@@ -108,11 +108,12 @@ def cre_router(X, performance, cost):
 def pareto_bandit(X, performance, cost):
     """LinUCB, told the outcome of every LLM on every train query, and then without exploration.
 
-    Its own price for cost is a logarithm per LLM, without dollars: the reward is the utility,
-    scaled to [0, 1], where it wants rewards.
+    Its own price for cost is a logarithm per LLM, without dollars: the reward is the utility, whose
+    range it is told.
     """
     from pareto_bandit import BanditRouter
     from pareto_bandit.feature_service import FeatureService
+    from pareto_bandit.types import RouterConfig
 
     def features(X):
         return np.column_stack([X, np.ones(len(X))]).astype(float)
@@ -128,10 +129,11 @@ def pareto_bandit(X, performance, cost):
             feature_service=FeatureService.for_precomputed(X.shape[1] + 1),
             cost_penalty=0.0,
             forgetting_factor=1.0,
+            config=RouterConfig(
+                reward_min=float(np.nanmin(utility)), reward_max=float(np.nanmax(utility))
+            ),
         )
-        low, high = np.nanmin(utility), np.nanmax(utility)
-        rewards = (utility - low) / (high - low)
-        for x, row in zip(features(X), rewards, strict=True):
+        for x, row in zip(features(X), utility, strict=True):
             for j in np.flatnonzero(~np.isnan(row)):
                 router.update(str(j), x, row[j])
 
