@@ -156,6 +156,8 @@ def test_the_weights_of_an_encoder_are_not_in_the_file(tiny_encoder_path, tmp_pa
         "class": "skrouter._encoders.sentence_encoder.SentenceEncoder",
         "model": tiny_encoder_path,
         "revision": None,
+        "backend": "torch",
+        "precision": "float32",
         "fingerprint": router.encoder_.fingerprint_,
         "n_features": 16,
         "weights_in_file": False,

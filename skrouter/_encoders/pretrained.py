@@ -25,7 +25,7 @@ _PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 
 # Token ids of this text make the tokenizer's behaviour (casing, accents, splitting) part of the
 # fingerprint without depending on how a library version writes a tokenizer down.
-_PROBE = "What is 2 + 2? Ça coûte 3,50 €: naïve QUERY_name\n\tdef f(x): return x  # 测试"
+PROBE = "What is 2 + 2? Ça coûte 3,50 €: naïve QUERY_name\n\tdef f(x): return x  # 测试"
 
 # Settings that a library version or a run writes into a configuration, not the model itself.
 _VOLATILE = {
@@ -230,7 +230,7 @@ def describe(module, device):
         digest.update(repr((values.shape, values.dtype.str)).encode())
         digest.update(values.tobytes())
     tokenizer = getattr(module, "tokenizer", None)
-    features = module.preprocess([_PROBE])
+    features = module.preprocess([PROBE])
     parts = {
         "vocabulary": tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else None,
         "probe": features["input_ids"].tolist() if "input_ids" in features else None,
@@ -248,7 +248,7 @@ def describe(module, device):
     digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
     n_features = module.get_embedding_dimension()
     if n_features is None:
-        n_features = module.encode([_PROBE], show_progress_bar=False).shape[1]
+        n_features = module.encode([PROBE], show_progress_bar=False).shape[1]
     return LoadedModel(module, digest.hexdigest(), n_features, device)
 
 

@@ -27,6 +27,7 @@ _PACKAGES = (
     "torch",
     "sentence-transformers",
     "transformers",
+    "onnxruntime",
     "skops",
 )
 
@@ -139,6 +140,8 @@ def _describe_encoder(encoder: Any) -> dict[str, Any]:
     if isinstance(encoder, SentenceEncoder):
         description["model"] = encoder.model
         description["revision"] = encoder.revision
+        description["backend"] = encoder.backend
+        description["precision"] = encoder.precision
         description["fingerprint"] = encoder.fingerprint_
         description["n_features"] = _own(encoder, "n_features_out_")
         description["weights_in_file"] = hasattr(encoder, "weights_")
