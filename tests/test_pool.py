@@ -28,6 +28,7 @@ def saved(numbers):
         expert_settings={"n_clusters": 2},
         hidden_dim=16,
         learning_rate=1e-2,
+        batch_size=64,
         max_iter=6,
         cost_weight=0.05,
         cv=None,

@@ -224,7 +224,13 @@ def test_validation_is_on_queries_that_were_not_trained_on():
     """Outcomes that can only be memorised give no gain."""
     rng = np.random.default_rng(0)
     X, best = rng.normal(size=(200, 64)), rng.integers(0, 2, 200)
-    parameters = {"dropout": 0.0, "learning_rate": 1e-2, "max_iter": 30, "random_state": 0}
+    parameters = {
+        "dropout": 0.0,
+        "learning_rate": 1e-2,
+        "batch_size": 64,
+        "max_iter": 30,
+        "random_state": 0,
+    }
     memorising = RadialRouterClassifier(cv=None, **parameters).fit(X, best)
     assert memorising.score(X, best) > 0.8
     honest = RadialRouterClassifier(**parameters).fit(X, best)

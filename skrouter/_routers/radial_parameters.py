@@ -231,6 +231,11 @@ class RadialParameters(BaseRouter):
                 "fine_tune_encoder=True needs a sentence-transformers model: encoder must be its "
                 f"name or a SentenceEncoder, got {self.encoder!r}."
             )
+        if self.fine_tune_encoder and getattr(self.encoder, "backend", "torch") != "torch":
+            raise ValueError(
+                "fine_tune_encoder=True needs an encoder of backend='torch'; that of encoder is "
+                f"{self.encoder.backend!r}, whose weights cannot be trained."
+            )
 
     def _training_settings(self):
         names = set(TrainingSettings._fields) & set(self.get_params(deep=False))

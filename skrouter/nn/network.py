@@ -146,6 +146,7 @@ class RoutingNetwork(nn.Module):
         Returns
         -------
         self : RoutingNetwork
+            The network itself.
         """
         self.eval().requires_grad_(False)
         self.backbone.freeze()

@@ -217,7 +217,9 @@ class RadialFormer(nn.Module):
         super().__init__()
         # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
         # states in every context.
-        self.llm_embeddings = nn.Parameter(torch.randn(n_llms, dim))
+        self.llm_embeddings = nn.Parameter(torch.empty(n_llms, dim))
+        if not self.llm_embeddings.is_meta:  # there torch would import its symbolic half for this
+            nn.init.normal_(self.llm_embeddings)
         self.layers = nn.ModuleList(
             RadialLayer(dim, n_heads, dropout, layer < n_layers - 1, ring)
             for layer in range(n_layers)
