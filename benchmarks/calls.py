@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 import skrouter
 from skrouter import RadialRouterClassifier, SentenceEncoder
 from skrouter.datasets import make_routing_problem
@@ -65,9 +67,14 @@ def way_of_a_target() -> list[Call]:
     data = make_routing_problem(40, n_llms=3, random_state=0)
     encoder = SentenceEncoder(cache=None)
     router = RadialRouterClassifier(encoder, llm_names=data.llm_names, max_iter=1)
-    return trace(
-        lambda: router.fit(data.queries, data.performance, cost=data.cost), until="kl_loss"
-    )
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # otherwise the folds are trained in threads, which are not traced
+    try:
+        return trace(
+            lambda: router.fit(data.queries, data.performance, cost=data.cost), until="kl_loss"
+        )
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def in_order(calls: list[Call]) -> dict[str, list[str]]:

@@ -193,7 +193,7 @@ def test_an_encoder_is_trained_by_torch_only(make):
     with pytest.raises(ValueError, match="backend='onnx': an encoder is trained with"):
         make().fit(["a"])._load(fresh=True)
     router = RadialRouterClassifier(make(), fine_tune_encoder=True, cv=None, max_iter=1)
-    with pytest.raises(ValueError, match="backend='onnx'"):
+    with pytest.raises(ValueError, match="backend='torch'; that of encoder is 'onnx'"):
         router.fit(TEXTS, np.eye(5)[:, :2])
 
 

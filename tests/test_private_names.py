@@ -40,8 +40,10 @@ CALLED = {
 }
 # What those calls leave on the object.
 LEFT = {"_callback_fit_ctx"}
-# Documented, in spite of their name.
-NOT_PRIVATE = {"_asdict", "_fields", "_replace", "_SubParsersAction"}
+# Documented, in spite of their name; `_meta` is part of the protocol of Dask's collections, and
+# `_run_exitfuncs` of atexit, as old as Python 3.0.
+NOT_PRIVATE = {"_asdict", "_fields", "_replace", "_SubParsersAction", "_exit", "_meta"}
+NOT_PRIVATE |= {"_run_exitfuncs"}
 
 
 def is_private(name):
