@@ -844,6 +844,12 @@ def test_an_exit_does_not_hide_that_nothing_could_be_written():
     assert done.returncode != 0 and "No space left" in done.stderr
 
 
+def test_an_exit_does_not_need_what_the_caller_has_closed():
+    script = EXITS.format(thread=False, code=0)
+    command = ["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, script]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def test_the_quick_import_loads_the_same_routers(folder, tmp_path):
     """Without its list of scikit-learn's estimators skops asks for them; they are known here."""
     from sklearn.decomposition import TruncatedSVD

@@ -143,6 +143,12 @@ def test_kl_leaves_missing_outcomes_out(direction):
     assert logits.grad[0, 1] == 0
 
 
+def test_one_utility_serves_several_logits():
+    logits, utility = torch.randn(3, 4), torch.randn(1, 4)
+    wanted = kl_loss(logits, utility.expand(3, 4), 1.0, "forward")
+    torch.testing.assert_close(kl_loss(logits, utility, 1.0, "forward"), wanted)
+
+
 def test_contrastive_loss_by_hand():
     states = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]], dtype=torch.float64)
     clusters = torch.tensor([0, 0, 1])

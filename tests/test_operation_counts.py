@@ -13,6 +13,8 @@ from skrouter import RadialRouterClassifier
 from skrouter._routers import base
 from skrouter._training import loop
 from skrouter._training import radial as radial_training
+from skrouter._training.closed_form import look_up
+from skrouter._utils.vectors import unit_rows
 from skrouter.nn import RadialFormer, RoutingNetwork
 from skrouter.nn.average import AveragedNetwork
 from skrouter.nn.dropout import Dropout, draw_from, draws_from_torch
@@ -68,6 +70,30 @@ def test_a_frozen_network_does_not_project_the_llms_again(monkeypatch):
     torch.testing.assert_close(network.outcomes(x), before, rtol=0, atol=0)
 
 
+def test_other_weights_are_not_frozen():
+    network, other = (RoutingNetwork(6, 3, 8, 2, 2, 0.0).eval() for _ in range(2))
+    x = torch.randn(4, 6)
+    wanted = other.outcomes(x)
+    network.freeze().load_state_dict(other.state_dict())
+    torch.testing.assert_close(network.outcomes(x), wanted, rtol=0, atol=0)
+    found = network.freeze().double().outcomes(x.double())
+    torch.testing.assert_close(found, other.double().outcomes(x.double()), rtol=0, atol=0)
+    network.freeze().train()
+    assert network.backbone._projected is None
+
+
+def test_short_embeddings_belong_to_the_clusters_of_training():
+    X = rng.normal(size=(20, 6))
+    centers, table = unit_rows(rng.normal(size=(5, 6))), rng.normal(size=(5, 2))
+    tensors = [(torch.tensor(centers), [(10.0, torch.tensor(table))])]
+    zeros = torch.zeros(1, 2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    average = AveragedNetwork(None, *zeros, None, tensors)
+    for scale in (1.0, 1e-11, 1e-13, 1e-160):
+        wanted = look_up(table, unit_rows(scale * X) @ centers.T, 10.0)
+        found = average.outcomes(torch.tensor(scale * X))[:, 0].numpy()
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
 def test_all_clusters_take_one_product():
     centers, table = torch.eye(6), torch.ones(6, 2)
     tables = [(centers[:k], [(math.inf, table[:k]), (5.0, table[:k])]) for k in (2, 3, 4)]
@@ -103,6 +129,24 @@ def test_dropout_draws_a_byte_per_number():
     dropout(x)
     torch.empty(125, dtype=torch.int64).random_(-(2**63), None, generator=other)
     assert torch.equal(generator.get_state(), other.get_state())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_dropout_keeps_the_precision(dtype):
+    before = torch.get_default_dtype()
+    try:
+        for default in (torch.float32, torch.float64):
+            torch.set_default_dtype(default)
+            kept = Dropout(0.5).train()(torch.ones(100, dtype=dtype))
+            assert kept.dtype == dtype
+            assert set(kept.tolist()) == {0.0, 2.0}
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_devices_without_64_random_bits_draw_bytes():
+    x = torch.ones(7, 3, device="meta")
+    assert Dropout(0.5).train()(x).shape == x.shape
 
 
 def test_copies_have_no_part_in_the_training():

@@ -61,8 +61,9 @@ def run() -> NoReturn:
     # What was imported is not taken apart object by object, which takes as long as torch's import:
     # the system frees memory at once. What others have registered for the end is run, as ever.
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by who called
+            stream.flush()
     os._exit(code)
 
 

@@ -60,7 +60,8 @@ class AveragedNetwork(nn.Module):
             coefficient, intercept = self._linear
             deviations = torch.addmm(intercept, embeddings, coefficient)
         if self._centers is not None:
-            unit = F.normalize(embeddings, dim=1, eps=torch.finfo(embeddings.dtype).tiny)
+            # The least length is that of `unit_rows`, with which the tables were made.
+            unit = F.normalize(embeddings, dim=1, eps=1e-12)
             similarities = (unit @ self._centers).split(self._sizes, dim=1)
             for similarity, tables in zip(similarities, self._tables, strict=True):
                 for sharpness, table in tables:

@@ -32,10 +32,9 @@ class Dropout(nn.Module):
         n_dropped = min(round(_LEVELS * self.p), _LEVELS - 1)
         if not self.training or n_dropped == 0:
             return x
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=self.generator)
-        luck = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        return x * ((luck >= n_dropped) * (_LEVELS / (_LEVELS - n_dropped)))
+        kept = _random_bytes(x, self.generator) >= n_dropped
+        # In the precision of x, whatever torch's default is.
+        return x * (kept.to(x.dtype) * (_LEVELS / (_LEVELS - n_dropped)))
 
     def __getstate__(self) -> dict[str, object]:
         # A copy of a network has no part in its training.
@@ -44,6 +43,17 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return f"p={self.p}"
+
+
+def _random_bytes(x: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """One for each number of `x`, in its shape."""
+    if x.device.type not in ("cpu", "cuda"):
+        # MPS draws no words of 64 random bits.
+        luck = torch.empty(x.shape, dtype=torch.uint8, device=x.device)
+        return luck.random_(0, _LEVELS, generator=generator)
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(torch.uint8)[: x.numel()].view(x.shape)
 
 
 def draw_from(module: nn.Module, generator: torch.Generator) -> None:

@@ -49,7 +49,8 @@ def kl_loss(
     # Finite stand-ins for -inf: 0 * -inf would make the gradients NaN. Of a hidden LLM both
     # logarithms are this number, and their difference is 0.
     lowest = torch.finfo(logits.dtype).min / 4
-    both = torch.stack([utility / temperature, logits]).masked_fill(utility.isnan(), lowest)
+    both = torch.stack(torch.broadcast_tensors(utility / temperature, logits))
+    both = both.masked_fill(utility.isnan(), lowest)
     log_q, log_p = F.log_softmax(both, dim=-1).unbind(0)
     if direction == "forward":
         terms = log_q.exp() * (log_q - log_p)

@@ -1,7 +1,8 @@
 """RadialFormer: a Transformer on a star, with the query in the middle and one ray per LLM."""
 
 import math
-from typing import cast
+from collections.abc import Callable
+from typing import Any, Self, cast
 
 import torch
 from torch import nn
@@ -230,6 +231,20 @@ class RadialFormer(nn.Module):
     def freeze(self) -> None:
         """Compute what predictions have in common, of weights that will not change any more."""
         self._projected = self._project_llms()
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        self._projected = None  # of weights in another precision or place
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self._projected = None  # of other weights
+        super()._load_from_state_dict(*args)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; a network that is trained is frozen no more."""
+        if mode:
+            self._projected = None
+        return super().train(mode)
 
     def _project_llms(self) -> list[tuple[torch.Tensor, ...]]:
         layers = cast("list[RadialLayer]", self.layers)
