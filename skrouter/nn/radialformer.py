@@ -241,7 +241,18 @@ class RadialFormer(nn.Module):
         super()._load_from_state_dict(*args)
 
     def train(self, mode: bool = True) -> Self:
-        """As of every module; a network that is trained is frozen no more."""
+        """Set the mode, as of every module; a network that is trained is frozen no more.
+
+        Parameters
+        ----------
+        mode : bool, default=True
+            Whether to train, or to evaluate.
+
+        Returns
+        -------
+        self : RadialFormer
+            The network itself.
+        """
         if mode:
             self._projected = None
         return super().train(mode)
