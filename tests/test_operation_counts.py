@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skrouter import RadialRouterClassifier
 from skrouter._routers import base
-from skrouter._training import loop
+from skrouter._training import early_stopping, loop
 from skrouter._training import radial as radial_training
 from skrouter._training.closed_form import look_up
 from skrouter._utils.vectors import unit_rows
@@ -107,13 +107,13 @@ def test_all_clusters_take_one_product():
 # --- dropout
 
 
-@pytest.mark.parametrize("p", [0.0, 0.3, 0.999])
+@pytest.mark.parametrize("p", [0.0, 1e-3, 0.3, 0.999])
 def test_dropout_keeps_the_mean(p):
     dropout = Dropout(p).train()
     draw_from(dropout, torch.Generator().manual_seed(0))
     x = torch.ones(400, 500)
     kept = dropout(x)
-    dropped = min(round(256 * p), 255) / 256
+    dropped = min(max(round(256 * p), p > 0), 255) / 256
     assert (kept == 0).float().mean() == pytest.approx(dropped, abs=0.005)
     assert kept.mean() == pytest.approx(1.0, abs=0.1)
     assert kept.max() == pytest.approx(1 / (1 - dropped))
@@ -217,6 +217,26 @@ def test_folds_side_by_side_change_nothing(backbone):
         torch.set_num_threads(before)
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize(("n_llms", "wanted"), [(3, 256), (1024, 32)])
+def test_judging_takes_as_many_queries_as_the_llms_allow(n_llms, wanted):
+    rows = torch.arange(300)
+    seen = []
+
+    class Network(RoutingNetwork):
+        def forward(self, embeddings):
+            seen.append(len(embeddings))
+            return super().forward(embeddings)
+
+    network = Network(2, n_llms, 4, 1, 1, 0.0)
+    target = torch.zeros(300, n_llms, 1)
+    learner = loop.Learner(network, None, lambda rows: torch.ones(len(rows), 2), rows, target, None)
+    queries = loop.TrainingTensors(target, torch.ones(300), None, torch.zeros(n_llms, 1))
+    schedule = loop.Schedule(1e-3, 1e-3, 0.0, 16, 1)
+    objective = loop.Objective(1.0, "forward", 0.0, 1.0, None, 0.0)
+    next(early_stopping._expectations(learner, rows, queries, objective, schedule))
+    assert max(seen) == wanted
 
 
 # --- predict

@@ -143,6 +143,8 @@ def test_an_interrupted_run_leaves_whole_files_and_goes_on(folder, tmp_path):
     [
         ({"query": "prompt"}, ValueError, "has no column 'prompt'; it has ['id', 'query', 'team']"),
         ({"columns": ["name"]}, ValueError, "has no column 'name'"),
+        ({"columns": "id"}, ValueError, "columns='id': a list of names is wanted"),
+        ({"allowed": [[True, False]]}, ValueError, "one list of names for all queries"),
         ({"source": "nowhere"}, FileNotFoundError, "source: 'nowhere' is no file"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
         ({"show_progress": "yes"}, ValueError, "show_progress='yes': 'auto', True or False"),

@@ -8,14 +8,11 @@ function that reads ARFF files, and all of scipy.stats for a few functions: neit
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
-
-# What scikit-learn imports by name, in modules that skops imports.
-_OF_STATS = ("chi2", "gmean", "rankdata", "spearmanr")
 
 
 def import_skops_quickly() -> None:
@@ -26,7 +23,7 @@ def import_skops_quickly() -> None:
     # skops looks for each function of scipy.special in one module after the other, in the order in
     # which they were imported.
     import_module("scipy.special")
-    with _later("scipy.stats", _OF_STATS):
+    with _later("scipy.stats"):
         with _left_out("pandas"):
             utils: Any = import_module("sklearn.utils")
         if "skops.io" in sys.modules:
@@ -45,18 +42,16 @@ def import_skops_quickly() -> None:
 class _Later(ModuleType):
     """Stands in for a module while others are imported, which then get the real one from it.
 
-    Its `members` may be imported by name; the module is imported when one is used. (With
-    `importlib.util.LazyLoader` each import statement would, as Python asks for the module's
-    specification; and so would skops, which asks every module for names.)
+    Whatever is imported by name from it meanwhile stands in as well, and is the real thing when it
+    is called. (With `importlib.util.LazyLoader` each import statement would import the module, as
+    Python asks for its specification; and so would skops, which asks every module for names.)
     """
 
-    def __init__(self, name: str, members: Iterable[str]) -> None:
-        super().__init__(name)
-        vars(self).update({member: _MemberLater(name, member) for member in members})
-
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or sys.modules.get(self.__name__) is self:
+        if name.startswith("__"):
             raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            return _MemberLater(self.__name__, name)
         return getattr(import_module(self.__name__), name)
 
 
@@ -80,12 +75,12 @@ class _MemberLater:
 
 
 @contextmanager
-def _later(name: str, members: Iterable[str]) -> Iterator[None]:
+def _later(name: str) -> Iterator[None]:
     """Have a module imported when it is used, not now, unless it is imported already."""
     if name in sys.modules:
         yield
         return
-    stand_in = sys.modules[name] = _Later(name, members)
+    stand_in = sys.modules[name] = _Later(name)
     try:
         yield
     finally:

@@ -6,18 +6,16 @@ number: in a batch, the embedding of a text would depend on the other texts.
 
 import hashlib
 import json
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from itertools import islice
-from secrets import token_hex
 
 import numpy as np
 
 from skrouter._encoders.onnx_export import export, import_extra, open_session
 from skrouter._utils.locks import ForkSafeLock
-from skrouter._utils.paths import cache_folder
+from skrouter._utils.paths import cache_folder, written_at_once
 
 # To be raised when graphs are made in another way: those on disk are then made again.
 _RECIPE = 1
@@ -128,7 +126,9 @@ def _kept(name, make):
         return content[32:]
     graph = make()
     try:
-        _write(file, hashlib.sha256(graph).digest() + graph)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with written_at_once(file) as part:
+            part.write_bytes(hashlib.sha256(graph).digest() + graph)
     except OSError as error:
         _warn(error)
     return graph
@@ -142,14 +142,3 @@ def _warn(error):
         RuntimeWarning,
         stacklevel=2,
     )
-
-
-def _write(file, content):
-    """Write a file at once: other processes see all of it or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{token_hex(8)}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import sys
-from contextlib import contextmanager
 from os import PathLike
 from typing import Self
 
@@ -18,6 +16,7 @@ from skrouter._encoders.parameters import check_parameters
 from skrouter._encoders.pretrained import load_model, private_copy, with_weights
 from skrouter._encoders.truncation import truncation
 from skrouter._inputs.queries import DEFAULT_TURNS, check_queries, query_texts
+from skrouter._utils.progress import progress_bar
 from skrouter._utils.types import QueriesLike
 
 # With show_progress="auto": fewer texts than this take seconds, and a bar would only be noise.
@@ -215,14 +214,15 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self._keys(texts),
             lambda positions: self._encode([texts[i] for i in positions]),
             self.n_features_out_,
-            lambda total: _progress(self.show_progress, total),
+            lambda total: progress_bar(self.show_progress, total, "Encoding", "text", _LONG_WORK),
         )
         return embeddings[[position[text] for text in queries]]
 
     def _keys(self, texts):
         """Hash what an embedding depends on: the settings and the text."""
         settings = [self.truncation_side, self.max_length, self.normalize_embeddings, self.prompt]
-        settings += [self.backend, self.precision]
+        # The precision is in the fingerprint. Backends differ by rounding.
+        settings += [self.backend] if self.backend != "torch" else []
         seed = hashlib.sha256(json.dumps([self.fingerprint_, *settings], default=int).encode())
         keys = []
         for text in texts:
@@ -381,17 +381,3 @@ class SentenceEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-@contextmanager
-def _progress(show, total):
-    """Yield a function that advances a progress bar, or does nothing."""
-    if show == "auto":
-        show = total > _LONG_WORK and sys.stderr.isatty()
-    if not show or total == 0:
-        yield lambda n: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc="Encoding", unit="text") as bar:
-        yield bar.update

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from secrets import token_hex
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +19,7 @@ from skrouter._encoders.sentence_encoder import SentenceEncoder
 from skrouter._persistence.description import METADATA, read_description
 from skrouter._persistence.metadata import describe, encoders_of, layers
 from skrouter._persistence.trusted_types import is_trusted
+from skrouter._utils.paths import written_at_once
 from skrouter._utils.versions import warn_on_other_versions
 
 
@@ -94,7 +94,8 @@ def save(
     buffer = io.BytesIO(content)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(METADATA, json.dumps(description, indent=2, allow_nan=False))
-    _replace(Path(path), buffer.getvalue())
+    with written_at_once(Path(path)) as part:
+        part.write_bytes(buffer.getvalue())
 
 
 def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
@@ -197,17 +198,6 @@ def import_skops() -> ModuleType:
         raise ImportError(
             'Saving and loading routers needs skops: pip install "skrouter[skops]"'
         ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside `path`, then put it in its place in one step."""
-    part = path.with_name(f".{path.name}.{token_hex(8)}.part")
-    try:
-        with open(part, "xb") as stream:
-            stream.write(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _can_be_found(name: str) -> bool:

@@ -110,7 +110,8 @@ class RadialRouterClassifier(
     hidden_dim : int, default=64
         Width of relay, satellites and LLM embeddings.
     dropout : float, default=0.3
-        Dropped share of every new state while training; high, as outcomes are noisy, rows few.
+        Dropped share of every new state while training, to the nearest 256th, at least one if it
+        is not 0. High, as outcomes are noisy, rows few.
     fit_intercept : bool, default=True
         Whether the predictions begin at the mean outcomes of each LLM, which makes the best
         router that ignores the query; training then only learns where a query differs from the

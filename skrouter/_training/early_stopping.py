@@ -9,6 +9,9 @@ from skrouter._targets.utility import scalarization_weights, utility
 from skrouter._training.loop import epochs
 from skrouter._training.outcomes import VALIDATED_SHARES
 
+# Held-out queries in a forward pass, and satellites: a bound on the memory where LLMs are many.
+_JUDGED_AT_ONCE, _SATELLITES_AT_ONCE = 256, 2**15
+
 
 def validated_gain(observed, expected, mean, weight, fold, typical_cost_weight):
     """Utility of what is called by expected outcomes, less that of the best constant choice.
@@ -192,7 +195,8 @@ def cross_validate_epochs(learners, queries, held_out, objective, schedule, n_th
 
 def _expectations(learner, held_out, queries, objective, schedule):
     """Train a learner; yields its loss and what it expects of other rows after each epoch."""
-    batch_size = max(schedule.batch_size, 256)
+    n_llms = learner.target.shape[1]
+    batch_size = max(schedule.batch_size, min(_JUDGED_AT_ONCE, _SATELLITES_AT_ONCE // n_llms))
     for loss in epochs(learner, queries, objective, schedule):
         with torch.no_grad():
             parts = [learner.network(learner.embed(part))[0] for part in held_out.split(batch_size)]

@@ -133,7 +133,7 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
         # Back from the unit of performance.
         units = np.array([unit, 1.0])[: mean.shape[1]]
         self._centers, ((_, table),) = tables[0]
-        self._table = mean * units + table.reshape(-1, *mean.shape) * units
+        self._table = (mean + table.reshape(-1, *mean.shape)) * units
 
     def _folds(self, n_queries, random_state):
         if self.n_clusters is not None or n_queries < _N_FOLDS:

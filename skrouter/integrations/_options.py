@@ -42,6 +42,10 @@ def options_for_all(
             )
         options["cost_weight"] = check_cost_weight(cost_weight, ())
     if allowed is not None:
+        if np.ndim(allowed) != 1 or np.asarray(allowed).dtype.kind == "b":
+            raise ValueError(
+                f"allowed={allowed!r}: one list of names for all queries is wanted here."
+            )
         check_allowed(allowed, router.classes_, ())
         options["allowed"] = np.asarray(allowed).tolist()
     return options

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._utils.paths import written_at_once
+from skrouter._utils.progress import progress_bar
 from skrouter._utils.types import LLMName
 from skrouter.integrations._options import options_for_all
 
@@ -117,6 +116,8 @@ def predict_parquet(
     check_is_fitted(router)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
+    if isinstance(columns, str):
+        raise ValueError(f"columns={columns!r}: a list of names is wanted.")
     if show_progress not in ("auto", True, False):
         raise ValueError(f"show_progress={show_progress!r}: 'auto', True or False is wanted.")
     work = _Work(
@@ -134,10 +135,10 @@ def predict_parquet(
         else:
             todo.append((path, target))
             n_rows += pq.read_metadata(path).num_rows
-    with _progress(show_progress, n_rows) as advance:
+    with progress_bar(show_progress, n_rows, "Routing", "query") as advance:
         for path, target in todo:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _appears_when_complete(target) as part:
+            with written_at_once(target) as part:
                 for n in work.answer(path, part):
                     advance(n)
     return n_rows
@@ -271,29 +272,6 @@ def _pairs(source: Any, destination: Path) -> Iterator[tuple[Path, Path]]:
                 )
             found[target] = file
     return ((file, target) for target, file in found.items())
-
-
-@contextmanager
-def _appears_when_complete(target: Path) -> Iterator[Path]:
-    part = target.with_name(f".{target.name}.{token_hex(8)}.part")
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _progress(show: str | bool, total: int) -> Iterator[Callable[[int], object]]:
-    if show == "auto":
-        show = sys.stderr.isatty()
-    if not show:
-        yield lambda n: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc="Routing", unit="query") as bar:
-        yield bar.update
 
 
 def _import_parquet() -> Any:

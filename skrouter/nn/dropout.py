@@ -9,10 +9,10 @@ _LEVELS = 256  # of a byte
 class Dropout(nn.Module):
     """Set a share of all numbers to zero while training, and scale up the others.
 
-    As :class:`torch.nn.Dropout`, but for two things. The share is rounded to 256ths, so that a
-    random byte decides: on a CPU that is ten times faster than what torch draws, which would be a
-    sixth of a step of training. And it draws from a generator of its own, if it is given one (see
-    `draw_from`): then networks can be trained side by side in threads, each with its own luck.
+    As :class:`torch.nn.Dropout`, but for two things. The share is rounded to 256ths, at least one,
+    so that a random byte decides: on a CPU that is ten times faster than what torch draws, which
+    would be a sixth of a step of training. And it draws from a generator of its own, if it is given
+    one (see `draw_from`): then networks can be trained side by side in threads.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class Dropout(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Drop, while training."""
-        n_dropped = min(round(_LEVELS * self.p), _LEVELS - 1)
-        if not self.training or n_dropped == 0:
+        if not self.training or self.p == 0:
             return x
+        n_dropped = min(max(round(_LEVELS * self.p), 1), _LEVELS - 1)
         kept = _random_bytes(x, self.generator) >= n_dropped
         # In the precision of x, whatever torch's default is.
         return x * (kept.to(x.dtype) * (_LEVELS / (_LEVELS - n_dropped)))

@@ -216,6 +216,8 @@ class RadialFormer(nn.Module):
         ring: bool = False,
     ) -> None:
         super().__init__()
+        if n_layers < 1:
+            raise ValueError(f"n_layers must be at least 1, got {n_layers}.")
         # Unit scale, that of a layer-normed state: the LLM embeddings stand beside such
         # states in every context.
         self.llm_embeddings = nn.Parameter(torch.empty(n_llms, dim))
