@@ -26,7 +26,7 @@ CLUSTERINGS = tuple((size, np.inf) for size in (3, 6, 12, 24)) + tuple(
 )
 
 _QUERIES_PER_CLUSTER = 10  # at least, on average
-_FEW_CLUSTERS = 6
+_FEW_CLUSTERS = 24
 _STARTS = 5  # of k-means with few clusters, where one may be bad
 _MAX_QUERIES = 5000  # that clusters are sought among
 
