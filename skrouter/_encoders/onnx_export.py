@@ -49,7 +49,7 @@ def open_session(graph):
         graph,
         options,
         providers=["CPUExecutionProvider"],
-        # With it a text of 256 tokens takes a fifth longer: the joint kernel is slow.
+        # The joint kernel is slower than its parts.
         disabled_optimizers=["SkipLayerNormFusion"],
     )
 

@@ -10,8 +10,8 @@ class Dropout(nn.Module):
     """Set a share of all numbers to zero while training, and scale up the others.
 
     As :class:`torch.nn.Dropout`, but for two things. The share is rounded to 256ths, at least one,
-    so that a random byte decides: on a CPU that is ten times faster than what torch draws, which
-    would be a sixth of a step of training. And it draws from a generator of its own, if it is given
+    so that a random byte decides: on a CPU drawing a float for each number would be a good part of
+    a step of training. And it draws from a generator of its own, if it is given
     one (see `draw_from`): then networks can be trained side by side in threads.
 
     Parameters
