@@ -322,3 +322,28 @@ def test_a_worker_is_killed_in_the_middle_of_a_search(client, tmp_path):
     found = search.cv_results_["mean_test_score"]
     search.set_params(n_jobs=None, estimator__encoder=Lengths()).fit(DATA.queries, y)
     np.testing.assert_array_equal(found, search.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize("n_lost", [1, 99])
+def test_a_worker_is_lost_with_the_data_that_it_was_to_pass_on(client, monkeypatch, n_lost):
+    scheduler = client.cluster.scheduler
+    replicate, lost = scheduler.replicate, []
+
+    async def lose(*args, keys, **options):
+        if len(lost) < n_lost:
+            lost.extend(keys)
+            for key in keys:
+                scheduler.client_releases_keys([key], client.id)
+        return await replicate(*args, keys=[key for key in keys if key in scheduler.tasks])
+
+    y = make_routing_target(DATA.performance, DATA.cost)
+    router = KNNRouter(encoder=Lengths(), llm_names=DATA.llm_names)
+    search = GridSearchCV(router, {"n_neighbors": [3, 10]}, cv=3, refit=False, n_jobs=-1)
+    monkeypatch.setattr(scheduler, "replicate", lose)
+    monkeypatch.setattr("skrouter.integrations.dask._SCATTER_WAITS", (0.0, 0.1))
+    with parallel_config(client):
+        search.fit(DATA.queries, y)
+    assert lost
+    found = search.cv_results_["mean_test_score"]
+    search.set_params(n_jobs=None).fit(DATA.queries, y)
+    np.testing.assert_array_equal(found, search.cv_results_["mean_test_score"])

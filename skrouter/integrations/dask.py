@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from skrouter.integrations._options import options_for_all
 __all__ = ["encode", "parallel_config", "predict"]
 
 _METHODS = ("predict", "predict_proba", "decision_function")
+
+# Seconds after which data are sent again that were lost with a worker; new ones start in about two.
+_SCATTER_WAITS = (0.1, 1.0, 3.0)
 
 
 def predict(
@@ -226,8 +230,22 @@ class _Replicating:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def scatter(self, data: Any, **options: Any) -> Any:
-        return self._client.scatter(data, **{**options, "broadcast": True})
+    async def scatter(self, data: Any, **options: Any) -> Any:
+        """Put one object on all workers, again where a worker was lost on the way with it.
+
+        Data go to one worker, and from there to the others: a worker lost in between takes them
+        with it, and nobody can make them again. joblib asks while the first of its jobs run.
+        """
+        for wait in _SCATTER_WAITS:
+            try:
+                future = await self._client.scatter(data, **{**options, "broadcast": True})
+                if (await self._client.scheduler.who_has(keys=[future.key]))[future.key]:
+                    return future
+            except OSError:  # Sent to a worker that the scheduler has not missed yet.
+                pass
+            await asyncio.sleep(wait)
+        # joblib would wait for ever if this raised; so they travel with each job.
+        return data
 
 
 def _by_partition(
