@@ -14,6 +14,7 @@ import zlib
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skrouter import SentenceEncoder
 
@@ -131,9 +132,13 @@ time.sleep(600)
     try:
         assert other.stdout.readline() == "locked\n"
         began = time.monotonic()
+        clone(encoder).set_params(cache=None).fit_transform(TEXTS)
+        alone = time.monotonic() - began
+        began = time.monotonic()
         with pytest.warns(RuntimeWarning, match="database is locked") as record:
             found = encoder.transform(TEXTS)
-        assert time.monotonic() - began < 1.5  # 0.8 s of waiting, once
+        # 0.8 s of waiting, once; the rest is for a machine that does something else as well.
+        assert time.monotonic() - began < 1.2 + 5 * alone
         assert len(record) == 1
         np.testing.assert_array_equal(found, expected)
     finally:
