@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from skrouter._meta.exploration import check_exploration
 from skrouter._utils.estimators import own_cost_weight
 from skrouter._utils.types import LLMName
 from skrouter.integrations._batches import Batches
@@ -139,8 +140,7 @@ class RouterPlugin:
         max_batch_size: int = 32,
         random_state: int | None = None,
     ) -> None:
-        if not 0 <= exploration <= 1:
-            raise ValueError(f"exploration must be a share in [0, 1], got {exploration!r}.")
+        check_exploration(exploration)
         for name, weight in (budgets or {}).items():
             if not _is_cost_weight(weight):
                 raise ValueError(f"budgets: {name!r} is {weight!r}; wanted a finite number >= 0.")
