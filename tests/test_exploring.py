@@ -104,7 +104,7 @@ def test_it_fits_the_router_that_it_is_given(linear, numbers):
 
 def test_propensities_are_those_of_the_rule(linear, numbers):
     X = numbers[0]
-    router = exploring(linear, exploration=0.3)
+    router = exploring(linear, exploration=np.float32(0.3))
     best = linear.predict(X)[:, None] == NAMES
     probabilities = router.predict_proba(X)
     np.testing.assert_allclose(probabilities, np.where(best, 0.8, 0.1))

@@ -31,6 +31,7 @@ def exploration_shares(values: np.ndarray, usual: np.ndarray, share: float) -> n
     -------
     shares : ndarray of shape (n_queries, n_llms)
     """
+    share = float(share)  # in single precision the rows would not sum to one
     possible = ~np.isneginf(values)
     shares: Any = (1 - share) * usual + share * possible / possible.sum(axis=1, keepdims=True)
     return shares
