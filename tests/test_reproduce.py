@@ -158,6 +158,27 @@ def test_an_official_pickle_is_split_by_a_seed(split_run):
     assert abs(len(other.queries) + len(others.queries) - len(both)) <= 2
 
 
+@pytest.mark.parametrize(
+    "words", [[], ["--split-seed", "1"], ["--tasks", "sums"], ["--tasks", "proofs", "sums"]]
+)
+def test_parts_of_another_split_are_not_taken(split_run, words, tiny_encoder_path, monkeypatch):
+    import reproduce_paper
+
+    contexts = []
+
+    def store(folder, context):
+        contexts.append(context)
+        raise InterruptedError
+
+    monkeypatch.setattr(reproduce_paper, "Store", store)
+    given = ["--data", str(split_run.folder / "routerbench_0shot.pkl"), "--trusted", "--quick"]
+    given += ["--out", str(split_run.folder / "out"), "--encoder", tiny_encoder_path]
+    for more in (["--split-seed", "0"], words):
+        with pytest.raises(InterruptedError):
+            reproduce_paper.main([*given, *more])
+    assert (contexts[0] == contexts[1]) == (not words)
+
+
 def test_some_of_the_tasks(split_run):
     train, test, _, command = split_run("--trusted", "--tasks", "sums")
     assert set(train.tasks) == set(test.tasks) == {"sums"} and "--tasks sums " in command

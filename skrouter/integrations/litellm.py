@@ -72,7 +72,8 @@ class RouterPlugin:
         The LLM that is called where the router fails. None leaves the choice to LiteLLM.
     exploration : float, default=0.0
         Share of the requests, in [0, 1], whose LLM is drawn at random, all that may be called
-        alike. A small one makes the log worth learning from.
+        alike. A small one makes the log worth learning from. An :class:`~skrouter.ExploringRouter`
+        goes on exploring by itself, on the other requests.
     log : str or path-like, default=None
         File to which each decision is added, as JSON on a line of its own, with the query in it.
     trusted : iterable of str or type, default=()
