@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from skrouter import RadialRouterClassifier, SentenceEncoder
 from skrouter.baselines import (
@@ -24,22 +25,71 @@ from skrouter.datasets import load_routerbench
 from skrouter.metrics import oracle_llms, paired_bootstrap, routing_score
 
 COST_WEIGHTS = (0.0, 0.02, 0.1)
+TEST_SHARE = 0.3
 
 
 def load(folder, part):
+    return read(files_of(folder, part))
+
+
+def files_of(folder, part):
     files = sorted(Path(folder).glob(f"*{part}*"))
     if not files:
         raise SystemExit(f"No *{part}* file in {folder}.")
-    return load_routerbench(files)
+    return files
+
+
+def read(files, *, trusted=False):
+    pickles = [file.name for file in files if file.suffix == ".pkl"]
+    if pickles and not trusted:
+        raise SystemExit(
+            f"{', '.join(pickles)}: unpickling can run any code. Say --trusted, where the command "
+            "has it, only if you trust where the file comes from; or convert it to CSV or Parquet."
+        )
+    return load_routerbench(files, trusted=trusted)
+
+
+def rows_of(data, rows):
+    """Some of the rows: a slice, positions, or booleans."""
+    return Bunch(
+        queries=data.queries[rows],
+        tasks=data.tasks[rows],
+        performance=data.performance[rows],
+        cost=data.cost[rows],
+        llm_names=data.llm_names,
+    )
+
+
+def scored(data):
+    """Only the rows on which every LLM was scored."""
+    return rows_of(data, data.performance.notna().all(axis=1).to_numpy())
 
 
 def load_scored(folder, part):
-    """Only the rows on which every LLM was scored."""
-    data = load(folder, part)
-    scored = data.performance.notna().all(axis=1).to_numpy()
-    data.performance, data.cost = data.performance[scored], data.cost[scored]
-    data.queries, data.tasks = data.queries[scored], data.tasks[scored]
-    return data
+    return scored(load(folder, part))
+
+
+def split(data, seed):
+    """Train and test rows: of each task a share of the distinct queries, whose rows stay together.
+
+    Parameters
+    ----------
+    data : Bunch
+    seed : int
+
+    Returns
+    -------
+    train, test : Bunch
+    """
+    rng = np.random.default_rng(seed)
+    numbers = {}
+    query = np.array([numbers.setdefault(text, len(numbers)) for text in data.queries])
+    task_of = data.tasks[np.unique(query, return_index=True)[1]].astype(str)
+    is_test = np.zeros(len(numbers), dtype=bool)
+    for task in np.unique(task_of):
+        members = rng.permutation(np.flatnonzero(task_of == task))
+        is_test[members[: round(TEST_SHARE * len(members))]] = True
+    return rows_of(data, ~is_test[query]), rows_of(data, is_test[query])
 
 
 def choices(train, test, X_train, X_test, cost_weight, radial):

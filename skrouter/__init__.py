@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ChatFormatter": "skrouter._encoders.chat_formatter",
     "DriftReport": "skrouter.report",
+    "ExploringRouter": "skrouter._meta.exploring",
     "FallbackRouter": "skrouter._meta.fallback",
     "FewOutcomesWarning": "skrouter._targets.cautions",
     "GuaranteedRouter": "skrouter._meta.risk_control",
@@ -39,6 +40,7 @@ _HOME = {
 __all__ = [
     "ChatFormatter",
     "DriftReport",
+    "ExploringRouter",
     "FallbackRouter",
     "FewOutcomesWarning",
     "GuaranteedRouter",
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from skrouter._encoders.chat_formatter import ChatFormatter
     from skrouter._encoders.sentence_encoder import SentenceEncoder
     from skrouter._meta.budget_allocation import SpendingPlan, spend_budget
+    from skrouter._meta.exploring import ExploringRouter
     from skrouter._meta.fallback import FallbackRouter
     from skrouter._meta.risk_bound import largest_query_cost
     from skrouter._meta.risk_control import GuaranteedRouter

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
 
-from skrouter import FallbackRouter, RadialRouterClassifier, SentenceEncoder
+from skrouter import ExploringRouter, FallbackRouter, RadialRouterClassifier, SentenceEncoder
 from skrouter._routers import changing_pool
 from skrouter._routers.new_llm import learn_new_llm
 from skrouter._utils.locks import ForkSafeLock
@@ -165,7 +165,7 @@ def test_the_pool_changes_while_the_router_serves(router, numbers):
     assert set(answers) <= {back, cheap}
 
 
-@pytest.mark.parametrize("kind", ["radial", "linear", "fallback"])
+@pytest.mark.parametrize("kind", ["radial", "linear", "fallback", "exploring"])
 def test_a_router_is_fitted_again_while_it_serves(kind, numbers):
     """Every answer is that of the one fit or of the other, names and number of LLMs included."""
     X, performance, cost = numbers
@@ -173,6 +173,7 @@ def test_a_router_is_fitted_again_while_it_serves(kind, numbers):
         "radial": RadialRouterClassifier(**{**QUICK, "max_iter": 1}),
         "linear": LinearRouter(),
         "fallback": FallbackRouter(KNNRouter(), min_margin=0.05, min_similarity=0.0),
+        "exploring": ExploringRouter(KNNRouter(), random_state=0),
     }[kind]
     fits = [
         lambda: router.fit(X, performance, cost=cost),

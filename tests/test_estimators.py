@@ -9,7 +9,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrouter import FallbackRouter, GuaranteedRouter, RadialRouterClassifier, make_routing_target
+from skrouter import (
+    ExploringRouter,
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    make_routing_target,
+)
 from skrouter._persistence.metadata import describe, encoders_of
 from skrouter._utils.estimators import (
     estimator_layers,
@@ -94,6 +100,7 @@ def test_own_trade_offs(problem):
     frozen = FrozenEstimator(KNNRouter(5, cost_weight=0.1, llm_names=NAMES).fit(X, y))
     assert own_cost_weight(frozen) == 0.1
     assert own_cost_weight(FallbackRouter(frozen, min_margin=0.1).fit(X, y)) == 0.1
+    assert own_cost_weight(ExploringRouter(frozen).fit()) == 0.1
     guaranteed = GuaranteedRouter(frozen, max_cost=4.9, max_query_cost=5.0, random_state=0)
     guaranteed.fit(X, y)
     assert own_cost_weight(make_pipeline(guaranteed)) == guaranteed.cost_weight_

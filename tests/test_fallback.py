@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrouter import (
+    ExploringRouter,
     FallbackRouter,
     GuaranteedRouter,
     RadialRouterClassifier,
@@ -468,6 +469,7 @@ def test_a_refit_forgets_the_neighbours(numbers):
     [
         make_pipeline(LinearRouter()),
         GuaranteedRouter(LinearRouter(), max_cost=1.0),
+        ExploringRouter(LinearRouter()),
         FallbackRouter(LinearRouter(), min_margin=0.1),
         FrozenEstimator(FallbackRouter(LinearRouter(), min_margin=0.1)),
     ],

@@ -23,11 +23,12 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 import skrouter
-from skrouter import RadialRouterClassifier
-from skrouter.baselines import BestSingleRouter, KNNRouter
+from skrouter import ExploringRouter, FallbackRouter, RadialRouterClassifier
+from skrouter.baselines import BestSingleRouter, KNNRouter, ZeroRouter
 from skrouter.datasets import load_log, make_routing_problem
 from skrouter.integrations.litellm import RouterPlugin
 from skrouter.metrics import off_policy_value
@@ -326,6 +327,55 @@ def test_exploration_is_drawn_with_the_propensities_that_are_logged(knn, tmp_pat
     assert abs(value.performance - 1.0) < 0.1
     target = skrouter.make_logged_target(log.logged["logged_llms"], log.logged["performance"])
     assert target.performance.shape == (1200, n_llms)
+
+
+@pytest.mark.parametrize("more", [0.0, 0.5])
+def test_a_router_that_explores_by_itself_goes_on_exploring(knn, more):
+    """The same propensities as in `decide`; what the plugin explores beside it comes on top."""
+    inside = ExploringRouter(FrozenEstimator(knn), exploration=0.3).fit()
+    plugin = RouterPlugin(inside, exploration=more, random_state=0)
+    queries = [TEST.queries[i % 60] for i in range(600)]
+    done = run(plugin, *map(context, queries))
+    signals = [one.signals["skrouter"] for one in done]
+    share = 0.3 + more - 0.3 * more
+    wanted = ExploringRouter(FrozenEstimator(knn), exploration=share).fit().predict_proba(queries)
+    columns = [DATA.llm_names.index(signal["llm"]) for signal in signals]
+    np.testing.assert_allclose(
+        [signal["propensity"] for signal in signals], wanted[np.arange(600), columns]
+    )
+    best = knn.predict(queries).tolist()
+    assert [signal["order"][0] for signal in signals] == best
+    assert [signal["explored"] for signal in signals] == [
+        signal["llm"] != llm for signal, llm in zip(signals, best, strict=True)
+    ]
+    explored = np.mean([signal["explored"] for signal in signals])
+    assert abs(explored - share * (1 - 1 / len(DATA.llm_names))) < 0.07
+    # A failed call is followed by the next best, and not by a draw.
+    (again,) = run(plugin, context(queries[0], routing_plugin_signals=done[0].signals))
+    order = [llm for llm in signals[0]["order"] if llm != signals[0]["llm"]]
+    assert again.signals["skrouter"]["llm"] == order[0]
+    assert again.signals["skrouter"]["propensity"] is None
+
+
+def test_a_router_that_draws_is_logged_with_the_probabilities_of_its_draws():
+    zero = ZeroRouter(budget=float(DATA.cost.mean()), llm_names=DATA.llm_names)
+    zero.fit(DATA.queries, DATA.performance, cost=DATA.cost)
+    used = {name: p for name, p in zip(DATA.llm_names, zero.shares_, strict=True) if p}
+    assert len(used) == 2
+    done = run(RouterPlugin(zero, random_state=0), *(context() for _ in range(600)))
+    signals = [one.signals["skrouter"] for one in done]
+    for name, share in used.items():
+        assert abs(np.mean([signal["llm"] == name for signal in signals]) - share) < 0.08
+    assert all(signal["propensity"] == pytest.approx(used[signal["llm"]]) for signal in signals)
+    assert not any(signal["explored"] for signal in signals)
+
+
+def test_where_a_router_abstains_nothing_is_explored(knn):
+    careful = FallbackRouter(FrozenEstimator(knn), fallback=LARGE, min_margin=1e6)
+    careful.fit(DATA.queries, DATA.performance)
+    done = run(RouterPlugin(careful, exploration=1.0, random_state=0), *map(context, TEST.queries))
+    assert {llm_of(one) for one in done} == {LARGE}
+    assert {one.signals["skrouter"]["propensity"] for one in done} == {1.0}
 
 
 def test_a_second_try_is_logged_without_a_propensity(router, tmp_path):

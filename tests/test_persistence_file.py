@@ -30,6 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import skrouter
 from skrouter import (
     ChatFormatter,
+    ExploringRouter,
     FallbackRouter,
     GuaranteedRouter,
     RadialRouterClassifier,
@@ -68,6 +69,8 @@ def make(name):
         )
     if name == "fallback":
         return FallbackRouter(LinearRouter(llm_names=NAMES), min_similarity=0.5, min_margin=0.01)
+    if name == "exploring":
+        return ExploringRouter(LinearRouter(llm_names=NAMES), random_state=0)
     if name == "guaranteed":
         return GuaranteedRouter(LinearRouter(llm_names=NAMES), max_cost=4.0, random_state=0)
     if name == "frozen":
@@ -77,7 +80,9 @@ def make(name):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", [*baselines.__all__, "radial", "fallback", "guaranteed", "frozen"])
+@pytest.mark.parametrize(
+    "name", [*baselines.__all__, "radial", "fallback", "exploring", "guaranteed", "frozen"]
+)
 def test_every_router_comes_back_as_it_was(name, tmp_path):
     if name == "GraphRouter":
         pytest.importorskip("torch_geometric")

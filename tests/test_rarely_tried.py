@@ -7,6 +7,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skrouter import (
+    ExploringRouter,
     FallbackRouter,
     FewOutcomesWarning,
     GuaranteedRouter,
@@ -167,6 +168,7 @@ def test_one_warning_a_call():
         ),
         "comparison": lambda: compare_routers(two, X, performance),
         "fallback": lambda: FallbackRouter(LinearRouter(), min_margin=0.1).fit(X, performance),
+        "exploration": lambda: ExploringRouter(LinearRouter()).fit(X, performance),
         "guarantee": lambda: guarded.fit(X, performance, cost=np.ones(4)),
     }
     for name, call in calls.items():

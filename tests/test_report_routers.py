@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrouter import (
+    ExploringRouter,
     FallbackRouter,
     GuaranteedRouter,
     RadialRouterClassifier,
@@ -105,6 +106,18 @@ def test_a_fallback_without_costs(problem):
     assert routing_report(router, X, performance, **FAST).cost_weight == 0
     report = routing_report(router, X, performance, cost=COST, **FAST)
     assert "The router was fitted without costs, and is judged with them." in report.notes
+
+
+def test_an_exploring_router_is_reported_on_as_it_calls(problem):
+    X, performance = problem
+    router = ExploringRouter(LinearRouter(llm_names=NAMES), exploration=0.5, random_state=0)
+    router.fit(*problem, cost=COST)
+    chosen = router.predict(X, cost_weight=0.1)
+    report = routing_report(router, X, performance, cost=COST, cost_weight=0.1, **FAST)
+    assert report.router_name == "ExploringRouter" and not trade_off_notes(report)
+    assert report.scores["router"] == pytest.approx(expected_score(problem, chosen, 0.1))
+    inner = routing_report(router.router_, X, performance, cost=COST, cost_weight=0.1, **FAST)
+    assert report.scores["router"].utility < inner.scores["router"].utility
 
 
 def test_a_guaranteed_router_chooses_at_the_trade_off_that_it_holds(problem, guaranteed):

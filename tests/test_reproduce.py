@@ -1,6 +1,7 @@
 """benchmarks/reproduce_paper.py on few rows, with a tiny encoder."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ pytest.importorskip("matplotlib")
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def write_rows(problem, rows, path):
+def table_of(problem, rows):
     """Rows of a synthetic problem in the layout of RouterBench, one of them with a single score."""
     performance = problem.performance[rows].astype(float)
     cost = np.broadcast_to(problem.cost, problem.performance.shape)[rows] / 1000
@@ -27,7 +28,19 @@ def write_rows(problem, rows, path):
     }
     for j, llm in enumerate(problem.llm_names):
         table |= {llm: performance[:, j], f"{llm}|total_cost": cost[:, j]}
-    pd.DataFrame(table).to_csv(path, index=False)
+    return pd.DataFrame(table)
+
+
+def write_rows(problem, rows, path):
+    table_of(problem, rows).to_csv(path, index=False)
+
+
+def official(problem):
+    """The table of an official file: prompts as lists, answers, and the oracle's choice."""
+    table = table_of(problem, slice(None))
+    table["prompt"] = [repr([text]) for text in table["prompt"]]
+    answers = {f"{llm}|model_response": "text" for llm in problem.llm_names}
+    return table.assign(**answers, oracle_model_to_route_to=problem.llm_names[0])
 
 
 @pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not installed")
@@ -99,6 +112,113 @@ def test_quick_run_and_again(tmp_path, tiny_encoder_path, monkeypatch, capsys):
     assert (out / "results.json").read_bytes() == text
 
 
+@pytest.fixture
+def split_run(tmp_path, monkeypatch):
+    """From arguments to the rows of a run on a pickle, and to the command that the report has."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import reproduce_paper
+
+    problem = make_routing_problem(100, random_state=0)
+    # The first query stands on two half-empty rows, as in the 5-shot release.
+    table = pd.concat([official(problem), official(problem)[:1]], ignore_index=True)
+    table.to_pickle(tmp_path / "routerbench_0shot.pkl")
+
+    def run(*words, data="routerbench_0shot.pkl"):
+        arguments = ["--data", str(tmp_path / data), "--out", str(tmp_path / "out"), *words]
+        arguments = reproduce_paper.read_arguments(arguments)
+        return (*reproduce_paper.read_rows(arguments), reproduce_paper.command(arguments))
+
+    run.problem, run.folder = problem, tmp_path
+    return run
+
+
+def test_an_official_pickle_is_split_by_a_seed(split_run):
+    train, test, files, command = split_run("--trusted")
+    problem = split_run.problem
+    assert files == [split_run.folder / "routerbench_0shot.pkl"]
+    assert "--data routerbench_0shot.pkl --out OUT --trusted --split-seed 0 " in command
+    assert train.llm_names == list(problem.llm_names)
+    assert not set(train.queries) & set(test.queries)
+    assert set(train.queries) | set(test.queries) | {problem.queries[0]} == set(problem.queries)
+    assert test.performance.notna().all(axis=None)
+    both = np.concatenate([train.queries, test.queries])
+    for task in ("sums", "proofs"):
+        n_test = (test.tasks == task).sum()
+        assert abs(n_test - 0.3 * (np.concatenate([train.tasks, test.tasks]) == task).sum()) <= 2
+    of_query = {text: row for row, text in enumerate(problem.queries)}
+    rows = [of_query[text] for text in test.queries]
+    np.testing.assert_allclose(test.performance, problem.performance[rows])
+    np.testing.assert_allclose(
+        test.cost, np.broadcast_to(problem.cost, problem.performance.shape)[rows]
+    )
+    again, _, _, _ = split_run("--trusted", "--split-seed", "0")
+    assert again.queries.tolist() == train.queries.tolist()
+    other, others, _, command = split_run("--trusted", "--split-seed", "1")
+    assert other.queries.tolist() != train.queries.tolist() and "--split-seed 1 " in command
+    assert abs(len(other.queries) + len(others.queries) - len(both)) <= 2
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--split-seed", "1"], ["--tasks", "sums"], ["--tasks", "proofs", "sums"]]
+)
+def test_parts_of_another_split_are_not_taken(split_run, words, tiny_encoder_path, monkeypatch):
+    import reproduce_paper
+
+    contexts = []
+
+    def store(folder, context):
+        contexts.append(context)
+        raise InterruptedError
+
+    monkeypatch.setattr(reproduce_paper, "Store", store)
+    given = ["--data", str(split_run.folder / "routerbench_0shot.pkl"), "--trusted", "--quick"]
+    given += ["--out", str(split_run.folder / "out"), "--encoder", tiny_encoder_path]
+    for more in (["--split-seed", "0"], words):
+        with pytest.raises(InterruptedError):
+            reproduce_paper.main([*given, *more])
+    assert (contexts[0] == contexts[1]) == (not words)
+
+
+def test_some_of_the_tasks(split_run):
+    train, test, _, command = split_run("--trusted", "--tasks", "sums")
+    assert set(train.tasks) == set(test.tasks) == {"sums"} and "--tasks sums " in command
+    with pytest.raises(SystemExit, match=r"No test rows of \['poems'\]; tasks: \['proofs', 'sums'"):
+        split_run("--trusted", "--tasks", "poems")
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_without_trust_nothing_is_unpickled(split_run, form):
+    folder = split_run.folder
+    names = ["routerbench_0shot.pkl"] if form == "file" else ["a_train.pkl", "a_test.pkl"]
+    for name in names:
+        (folder / name).write_bytes(pickle.dumps(Trap(folder / "sprung")))
+    data = names[0] if form == "file" else "."
+    with pytest.raises(SystemExit, match=f"{names[0]}: unpickling can run any code. Say --trusted"):
+        split_run(data=data)
+    assert not (folder / "sprung").exists()
+    with pytest.raises(ValueError, match="must hold a pandas DataFrame"):
+        split_run("--trusted", data=data)
+    assert (folder / "sprung").exists()
+
+
+def test_a_folder_is_not_split(split_run, capsys):
+    with pytest.raises(SystemExit, match=r"No \*train\* file in .* name it: --data .*0shot.pkl"):
+        split_run("--trusted", data=".")
+    with pytest.raises(SystemExit):
+        split_run("--split-seed", "0", data=".")
+    assert "--split-seed is for one file" in capsys.readouterr().err
+
+
 def test_a_quick_run_takes_every_so_many_th_row(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from reproduce_paper import thinned
@@ -135,6 +255,16 @@ def test_words_say_on_which_side_of_zero_an_interval_lies(monkeypatch):
         "+0.2500",
         "-4e-05",
     ]
+
+
+def test_on_the_papers_tasks_the_report_says_what_else_differs(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from reproduce import tables
+
+    for tasks, differ in ((tables.TASKS, "Rows, prompts and encoder"), ({"mbpp"}, "The tasks")):
+        run = {"tasks": sorted(tasks), "tasks_text": "some"}
+        text = tables._published({"run": run, "table_1": {"macro": {}}}, "Source.")
+        assert text.startswith(f"**{differ} differ, so these columns must not be compared")
 
 
 def test_candidates_are_as_many_for_each_router_and_valid(monkeypatch):

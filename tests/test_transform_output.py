@@ -7,7 +7,13 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
-from skrouter import FallbackRouter, GuaranteedRouter, RadialRouterClassifier, SentenceEncoder
+from skrouter import (
+    ExploringRouter,
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    SentenceEncoder,
+)
 from skrouter import baselines as all_baselines
 from skrouter.baselines import KNNRouter, LinearRouter
 
@@ -19,6 +25,7 @@ def routers():
     """One of each kind that there is."""
     yield RadialRouterClassifier(**QUICK)
     yield FallbackRouter(LinearRouter(), min_margin=0.1, min_similarity=0.2)
+    yield ExploringRouter(LinearRouter())
     yield GuaranteedRouter(
         KNNRouter(n_neighbors=5), max_cost=5.0, max_query_cost=20.0, random_state=0
     )

@@ -18,16 +18,17 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from skrouter import drift_report, make_logged_target
+from skrouter import ExploringRouter, drift_report, make_logged_target
 from skrouter.baselines import LinearRouter
 from skrouter.datasets import load_log, make_routing_problem
 from skrouter.metrics import off_policy_value
 
-ALPHA, EXPLORATION, PER_WEEK = 0.02, 0.2, 2000
+ALPHA, EXPLORATION, PER_WEEK = 0.02, 0.2, 4000
 rng = np.random.default_rng(0)
-data = make_routing_problem(10000, n_llms=3, random_state=0)
+data = make_routing_problem(20000, n_llms=3, random_state=0)
 names = np.array(data.llm_names)
 unique = rng.permutation(np.unique(data.queries.astype(str), return_index=True)[1])
 start, *weeks = np.split(unique[: 600 + 4 * PER_WEEK], 600 + PER_WEEK * np.arange(4))
@@ -52,27 +53,28 @@ router = fit(embed.transform(data.queries[start]), performance[start], data.cost
 # Serve and log
 # -------------
 #
-# A share of the calls goes to an LLM drawn at random. The log keeps how probable each call was.
+# A share of the calls goes to an LLM drawn at random. The log keeps how probable each call was. The
+# seed is for this page: in production there is none.
+
+served = ExploringRouter(
+    FrozenEstimator(router), exploration=EXPLORATION, random_state=np.random.RandomState(0)
+).fit()
 
 
-def serve(router, rows):
-    choices = router.predict(embed.transform(data.queries[rows]))
-    explored = rng.random(len(rows)) < EXPLORATION
-    called = np.where(explored, rng.choice(names, len(rows)), choices)
-    column = (called[:, None] == names).argmax(axis=1)
-    probable = EXPLORATION / len(names) + (1 - EXPLORATION) * (called == choices)
+def serve(rows):
+    decisions = served.decide(embed.transform(data.queries[rows]))
+    column = (decisions.llm[:, None] == names).argmax(axis=1)
     return pd.DataFrame(
         {
             "query": data.queries[rows],
-            "llm": called,
+            **decisions,
             "rating": performance[rows, column],
             "dollars": data.cost[rows, column] / 1000,
-            "propensity": probable,
         }
     )
 
 
-records = [serve(router, rows) for rows in weeks[:3]]
+records = [serve(rows) for rows in weeks[:3]]
 
 # %%
 # Has anything moved?

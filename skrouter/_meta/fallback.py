@@ -5,37 +5,25 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import get_tags
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skrouter._inputs.queries import check_queries, is_text
 from skrouter._meta.abstention import keep_neighbors, margin, mask_all_but, similarity
+from skrouter._meta.around_router import AroundRouter
 from skrouter._meta.inner_router import read_inner_router
-from skrouter._routers.routing import RoutingMethods
 from skrouter._targets.rarely_tried import shrink_rarely_tried
 from skrouter._targets.routing_target import check_routing_target
-from skrouter._targets.utility import PredictedOutcomes
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.lengths import check_same_length
 from skrouter._utils.state import as_of_now, replaced_at_once
 from skrouter._utils.stats import observed_mean
-from skrouter._utils.types import AllowedLike, CostLike, LLMName, Names, QueriesLike, TargetLike
-
-
-def _router_has(method):
-    def check(self):
-        # Raises the router's own AttributeError if there is no such method.
-        getattr(getattr(self, "router_", self.router), method)
-        return True
-
-    return check
+from skrouter._utils.types import AllowedLike, CostLike, LLMName, QueriesLike, TargetLike
 
 
 @with_shared_parts
-class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class FallbackRouter(AroundRouter):
     r"""Call a fixed LLM where the router is not sure, or does not know such queries.
 
     A clone of `router` is fitted and chooses. It **abstains**, and the fallback is called, on a
@@ -197,31 +185,6 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
         check_is_fitted(self)
         return as_of_now(self)._judge(X, cost_weight, allowed)[1]
 
-    @available_if(_router_has("predict_outcomes"))
-    def predict_outcomes(self, X: QueriesLike) -> PredictedOutcomes:
-        """Predict the performance and the cost of every LLM, as the router does.
-
-        Parameters
-        ----------
-        %(X)s
-
-        Returns
-        -------
-        outcomes : PredictedOutcomes
-            Those of the router, also where it abstains.
-        """
-        check_is_fitted(self)
-        return self.router_.predict_outcomes(X)
-
-    @property
-    def classes_(self) -> Names:
-        """Names of the LLMs of the router, whose pool may change after `fit`."""
-        return self.router_.classes_
-
-    @property
-    def _own_cost_weight(self):
-        return self.router_.cost_weight
-
     def _fit(self, X, y, cost, sample_weight):
         self._validate_params()
         router, frozen = read_inner_router(self.router)
@@ -239,7 +202,9 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
             data = router._read_training_data(queries, target, None, sample_weight)
             router._learn(data)
             embeddings = data.embeddings
-        self._set_fitted_attributes(router)
+        self._take_over(router)
+        self._router_fit_id = router._fit_id
+        self.__dict__.pop("neighbors_", None)
         if self.min_similarity is not None:
             self.neighbors_ = keep_neighbors(router, queries, embeddings, sample_weight)
         self.fallback_ = self.fallback
@@ -257,13 +222,6 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
                 f"min_similarity={self.min_similarity!r} needs embeddings, but {self.router!r} "
                 "does not look at the queries; leave it None."
             )
-
-    def _set_fitted_attributes(self, router):
-        self.router_, self._router_fit_id = router, router._fit_id
-        for name in ("neighbors_", "n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(router, name):
-                setattr(self, name, getattr(router, name))
 
     def _route(self, X, cost_weight=None, allowed=None):
         check_is_fitted(self)
@@ -312,17 +270,6 @@ class FallbackRouter(RoutingMethods, MetaEstimatorMixin, ClassifierMixin, BaseEs
                 "another one."
             )
         return pool.index(self.fallback_)
-
-    def _read_scored_target(self, y, cost):
-        return self.router_._read_scored_target(y, cost)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        of_router = get_tags(self.router)
-        tags.input_tags = of_router.input_tags
-        tags.classifier_tags = of_router.classifier_tags
-        tags.non_deterministic = of_router.non_deterministic
-        return tags
 
 
 def _strongest(target, sample_weight):

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from skrouter._meta.exploration import propensities
 from skrouter._meta.fixed_trade_off import check_supports_any_trade_off
 from skrouter._routers.base import BaseRouter
 from skrouter._targets.predict_options import check_allowed
@@ -150,6 +151,7 @@ def trade_off_for_budget(
     Spending moves in steps, from one query to the next that gets a better LLM, so a part of the
     budget of up to one such step is left over. With :class:`FallbackRouter` the trade-off also
     moves where it abstains; what is returned keeps the budget, but another one might spend more.
+    With :class:`ExploringRouter` the forecast is the expectation over its draws.
 
     Examples
     --------
@@ -248,9 +250,9 @@ def trade_off_for_quality(
 
 
 class _Point(NamedTuple):
-    """Columns of the chosen LLMs, and their mean performance and cost per 1,000 queries."""
+    """Share of each LLM on each query, mean performance, and mean cost per 1,000 queries."""
 
-    chosen: np.ndarray
+    shares: np.ndarray
     performance: float
     cost: float
 
@@ -280,6 +282,7 @@ class _Choices:
         performance, cost = self._outcomes
         assert cost is not None  # it was fitted with costs
         self._cost: np.ndarray = np.maximum(cost, 0.0)
+        self._tables = performance, self._cost
         usable = ~(np.isnan(performance) | np.isnan(cost))
         if self._mask is not None:
             usable &= self._mask
@@ -308,19 +311,15 @@ class _Choices:
         return self._router.classes_.tolist()[best], float(mean[best]), float(price[best])
 
     def at(self, cost_weight: float) -> _Point:
-        """What is chosen at a trade-off."""
+        """What is called at a trade-off."""
         if isinstance(self._router, BaseRouter):  # spares another look at the queries
             values = restrict(expected_utility(self._outcomes, cost_weight), self._mask)
-            chosen = values.argmax(axis=1)
+            shares = np.zeros_like(values)
+            shares[np.arange(len(values)), values.argmax(axis=1)] = 1.0
         else:
-            names = self._router.predict(self._X, cost_weight=cost_weight, allowed=self._allowed)
-            chosen = (names[:, None] == self._router.classes_).argmax(axis=1)
-        rows = np.arange(len(chosen))
-        return _Point(
-            chosen,
-            float(self._outcomes.performance[rows, chosen].mean()),
-            float(self._cost[rows, chosen].mean()),
-        )
+            shares = propensities(self._router._route(self._X, cost_weight, self._allowed))
+        means = (float(_weighted(shares, table).sum(axis=1).mean()) for table in self._tables)
+        return _Point(shares, *means)
 
     def last(self, kept: Callable[[_Point], bool]) -> float | None:
         """The trade-off that spends most of those that keep a limit which spending breaks."""
@@ -356,19 +355,19 @@ class _Choices:
     def forecast(self, cost_weight: float, period_queries: float) -> TradeOffForecast:
         """What the trade-off brings in a period."""
         point = self.at(cost_weight)
-        rows, scale = np.arange(len(point.chosen)), period_queries / _QUERIES_PER_COST_UNIT
-        llms = {}
-        for column, name in enumerate(self._router.classes_.tolist()):
-            called = rows[point.chosen == column]
-            share = len(called) / len(rows)
-            performance = self._outcomes.performance[called, column]
-            llms[name] = LLMForecast(
-                share,
-                share * period_queries,
-                float(self._cost[called, column].sum()) / len(rows) * scale,
-                float(performance.mean()) if len(called) else float("nan"),
+        n_queries, scale = len(point.shares), period_queries / _QUERIES_PER_COST_UNIT
+        calls = point.shares.sum(axis=0)
+        performance, cost = (_weighted(point.shares, table).sum(axis=0) for table in self._tables)
+        llms = {
+            name: LLMForecast(
+                float(calls[j] / n_queries),
+                float(calls[j] / n_queries * period_queries),
+                float(cost[j] / n_queries * scale),
+                float(performance[j] / calls[j]) if calls[j] else float("nan"),
             )
-        name, performance, cost = self.best
+            for j, name in enumerate(self._router.classes_.tolist())
+        }
+        name, best_performance, best_cost = self.best
         return TradeOffForecast(
             cost_weight=cost_weight,
             performance=point.performance,
@@ -376,6 +375,12 @@ class _Choices:
             period_queries=float(period_queries),
             llms=llms,
             best_llm=name,
-            best_performance=performance,
-            best_cost=cost * scale,
+            best_performance=best_performance,
+            best_cost=best_cost * scale,
         )
+
+
+def _weighted(shares: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Share times what each LLM brings: 0 where the share is, also if the outcome is unknown."""
+    weighted: np.ndarray = np.where(shares > 0, shares * table, 0.0)
+    return weighted

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 ROUTERS = frozenset(
     f"skrouter.{name}"
     for name in (
+        "_meta.exploring.ExploringRouter",
         "_meta.fallback.FallbackRouter",
         "_meta.risk_control.GuaranteedRouter",
         "_routers.radial_router.RadialRouterClassifier",

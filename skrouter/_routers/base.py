@@ -52,7 +52,8 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
     **The contract.** Beside the public methods, meta-routers and reports may use these, and
     nothing else:
 
-    - `_looks_at_queries`, `_needs_tasks` and `_any_trade_off` say what kind of router it is;
+    - `_looks_at_queries`, `_needs_tasks`, `_any_trade_off` and `_draws` say what kind of router
+      it is;
     - :meth:`_read_training_data` and :meth:`_learn` are the two halves of `fit`;
     - :meth:`_route` is what `predict` gives out, and `_own_cost_weight` its trade-off where none
       is asked for;
@@ -74,6 +75,8 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
     _needs_tasks = False
     # Whether one fit serves every trade-off, as it does where outcomes are predicted.
     _any_trade_off = False
+    # Whether `predict` draws LLMs, with the probabilities that `predict_proba` gives.
+    _draws = False
     # Of the softmax in `predict_proba`.
     _temperature = 1.0
 
@@ -146,7 +149,9 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         cost_weight, mask = now._read_options(X, cost_weight, allowed)
         embeddings = now._read_queries(X)
         values = restrict(now._utilities(embeddings, cost_weight), mask)
-        return RoutedQueries(now.classes_, embeddings, values, cost_weight, now._shares)
+        return RoutedQueries(
+            now.classes_, embeddings, values, cost_weight, now._shares, draws=now._draws
+        )
 
     def _read_options(self, X, cost_weight, allowed):
         if cost_weight is None:

@@ -30,6 +30,12 @@ class RoutedQueries(NamedTuple):
         The trade-off that was asked for.
     to_shares : callable
         From values to the share of each LLM.
+    draws : bool, default=False
+        Whether the values are drawn anew for each prediction, so that `shares` are the
+        probabilities with which LLMs are called.
+    exploration : float, default=0.0
+        Share of the queries whose LLM is not the router's choice, but drawn from all that may be
+        called.
     """
 
     names: np.ndarray
@@ -37,6 +43,8 @@ class RoutedQueries(NamedTuple):
     values: np.ndarray
     cost_weight: float | np.ndarray
     to_shares: Callable[[np.ndarray], np.ndarray]
+    draws: bool = False
+    exploration: float = 0.0
 
     @property
     def llms(self):
@@ -53,6 +61,14 @@ class RoutedQueries(NamedTuple):
     def shares(self):
         """Share of each LLM; 0 for one that may not be called."""
         return self.to_shares(self.values)
+
+    @property
+    def usual_propensities(self):
+        """Probability with which each LLM is called where nothing is explored."""
+        if self.draws:
+            return self.shares
+        columns = np.arange(self.values.shape[1])
+        return (columns == self.values.argmax(axis=1)[:, None]).astype(np.float64)
 
 
 @with_shared_parts

@@ -40,6 +40,7 @@ class RandomRouter(BaseRouter):
     """
 
     _looks_at_queries = False
+    _draws = True
 
     _parameter_constraints = {
         **BaseRouter._parameter_constraints,

@@ -68,6 +68,7 @@ class ZeroRouter(BaseRouter):
     """
 
     _looks_at_queries = False
+    _draws = True
 
     _parameter_constraints = {
         **BaseRouter._parameter_constraints,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Choice:
     propensity : float or None
         Probability with which `llm` was chosen; None after a failed call, which depends on more.
     explored : bool
-        Whether it is another one than the best.
+        Whether it is one that the router by itself would not have called.
     explanation : dict
         Predictions by LLM, margin and runner-up, as far as the router knows them.
     """
@@ -64,6 +64,26 @@ class Choice:
     propensity: float | None = None
     explored: bool = False
     explanation: dict[str, Any] = field(default_factory=dict)
+
+
+class _Values(NamedTuple):
+    """What a router makes of one query, as far as it may call LLMs, best first.
+
+    Attributes
+    ----------
+    utility : dict
+        By name.
+    usual : list of float
+        The probability with which the router by itself calls each.
+    exploration : float
+        Share of the queries on which the router explores.
+    explanation : dict
+    """
+
+    utility: dict[Any, float]
+    usual: list[float]
+    exploration: float
+    explanation: dict[str, Any]
 
 
 def deployments_of(
@@ -131,9 +151,8 @@ def choose(
             weights,
             None if whole else [list(pools[i]) for i in rows],
         )
-        for i, (utility, explanation) in zip(rows, values, strict=True):
-            share = 0.0 if requests[i].tried else exploration
-            choices[i] = _draw(utility, explanation, pools[i], share, rng, requests[i])
+        for i, valued in zip(rows, values, strict=True):
+            choices[i] = _draw(valued, pools[i], exploration, rng, requests[i])
     return choices
 
 
@@ -150,50 +169,56 @@ def pool_of(llms: list[Any], request: Request, models: Mapping[Any, Any]) -> dic
 
 def _values(
     core: Any, X: Any, cost_weight: np.ndarray | None, allowed: list[list[Any]] | None
-) -> list[tuple[dict[Any, float], dict[str, Any]]]:
-    """Utility of each LLM, best first, and what there is to say of it, for each query.
+) -> list[_Values]:
+    """What the router makes of each query.
 
     Queries are encoded once, so the choice is taken out of the explanation where there is one.
     """
     if hasattr(core, "explain"):
-        decisions = core.explain(X, cost_weight=cost_weight, allowed=allowed, n_neighbors=0)
         return [
-            (decision.utility, {k: v for k, v in decision._asdict().items() if k != "neighbors"})
-            for decision in decisions
+            _Values(
+                decision.utility,
+                [float(name == decision.llm) for name in decision.utility],
+                0.0,
+                {k: v for k, v in decision._asdict().items() if k != "neighbors"},
+            )
+            for decision in core.explain(X, cost_weight=cost_weight, allowed=allowed, n_neighbors=0)
         ]
     routed = core._route(X, cost_weight, allowed)
-    names, shares = routed.names.tolist(), routed.shares
+    names, shares, usual = routed.names.tolist(), routed.shares, routed.usual_propensities
     found = []
     for i, row in enumerate(routed.values):
         order = [j for j in np.argsort(-row, kind="stable") if not np.isneginf(row[j])]
+        utility = {names[j]: float(row[j]) for j in order}
+        probability = {names[j]: float(shares[i, j]) for j in order}
         found.append(
-            (
-                {names[j]: float(row[j]) for j in order},
-                {
-                    "utility": {names[j]: float(row[j]) for j in order},
-                    "probability": {names[j]: float(shares[i, j]) for j in order},
-                },
+            _Values(
+                utility,
+                usual[i, order].tolist(),
+                routed.exploration,
+                {"utility": utility, "probability": probability},
             )
         )
     return found
 
 
 def _draw(
-    utility: dict[Any, float],
-    explanation: dict[str, Any],
+    valued: _Values,
     pool: dict[Any, list[str]],
-    share: float,
+    exploration: float,
     rng: np.random.Generator,
     request: Request,
 ) -> Choice:
-    order = list(utility)
-    shares = exploration_shares(np.array([list(utility.values())]), share)
-    chosen = int(draw(shares, rng)[0]) if share else 0
+    order, usual = list(valued.utility), np.array([valued.usual])
+    # A router that explores by itself does so on the queries that are left to it.
+    share = exploration + (1 - exploration) * valued.exploration
+    shares = exploration_shares(np.array([list(valued.utility.values())]), usual, share)
+    chosen = 0 if request.tried else int(draw(shares, rng)[0])
     return Choice(
         llm=order[chosen],
         deployments=pool[order[chosen]],
         order=order,
         propensity=None if request.tried else float(shares[0, chosen]),
-        explored=chosen > 0,
-        explanation=plain(explanation),
+        explored=bool(usual[0, chosen] == 0),
+        explanation=plain(valued.explanation),
     )

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from skrouter._meta.exploration import check_exploration
 from skrouter._utils.estimators import own_cost_weight
 from skrouter._utils.types import LLMName
 from skrouter.integrations._batches import Batches
@@ -71,7 +72,8 @@ class RouterPlugin:
         The LLM that is called where the router fails. None leaves the choice to LiteLLM.
     exploration : float, default=0.0
         Share of the requests, in [0, 1], whose LLM is drawn at random, all that may be called
-        alike. A small one makes the log worth learning from.
+        alike. A small one makes the log worth learning from. An :class:`~skrouter.ExploringRouter`
+        goes on exploring by itself, on the other requests.
     log : str or path-like, default=None
         File to which each decision is added, as JSON on a line of its own, with the query in it.
     trusted : iterable of str or type, default=()
@@ -139,8 +141,7 @@ class RouterPlugin:
         max_batch_size: int = 32,
         random_state: int | None = None,
     ) -> None:
-        if not 0 <= exploration <= 1:
-            raise ValueError(f"exploration must be a share in [0, 1], got {exploration!r}.")
+        check_exploration(exploration)
         for name, weight in (budgets or {}).items():
             if not _is_cost_weight(weight):
                 raise ValueError(f"budgets: {name!r} is {weight!r}; wanted a finite number >= 0.")
