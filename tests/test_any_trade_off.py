@@ -118,7 +118,8 @@ def test_where_nothing_can_be_learnt_every_trade_off_has_its_best_llm():
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(300, 8))
         performance = (rng.random((300, 3)) < skill).astype(float)
-        router = RadialRouterClassifier(random_state=0).fit(X, performance, cost=COST)
+        router = RadialRouterClassifier(batch_size=64, random_state=0)
+        router.fit(X, performance, cost=COST)
         stays.append(router.validation_.stays_at_one_llm)
         for weight in (0.0, 0.02, 1.0):
             single = BestSingleRouter(cost_weight=weight).fit(X, performance, cost=COST)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from skrouter import RadialRouterClassifier
 from skrouter._routers.fitted_network import _as_tensors
@@ -255,7 +256,7 @@ def problem():
 @pytest.fixture(scope="module")
 def fitted(problem):
     X, performance, cost = problem
-    return RadialRouterClassifier(random_state=0).fit(X, performance, cost=cost)
+    return RadialRouterClassifier(batch_size=64, random_state=0).fit(X, performance, cost=cost)
 
 
 def test_a_router_says_what_it_is_made_of(fitted):
@@ -317,7 +318,7 @@ def test_where_nothing_can_be_learnt_it_says_so(problem, capsys):
 @pytest.mark.parametrize("unit", [100.0, 0.01])
 def test_the_unit_of_performance_does_not_matter(problem, fitted, unit):
     X, performance, cost = problem
-    other = RadialRouterClassifier(random_state=0, cost_weight=0.02 * unit)
+    other = RadialRouterClassifier(batch_size=64, random_state=0, cost_weight=0.02 * unit)
     other.fit(X, unit * performance, cost=cost)
     assert (other.predict(X) == fitted.predict(X)).mean() > 0.99
     assert other.validation_.shares == pytest.approx(fitted.validation_.shares, abs=0.02)
@@ -365,8 +366,9 @@ def test_a_learner_that_is_far_better_has_all_shares():
 def test_costs_that_were_never_observed_count_for_nothing(problem):
     X, performance, _ = problem
     unknown = np.full(performance.shape, np.nan)
-    router = RadialRouterClassifier(cost_weight=0, random_state=0).fit(X, performance, unknown)
-    without = RadialRouterClassifier(cost_weight=0, random_state=0).fit(X, performance)
+    router = RadialRouterClassifier(batch_size=64, cost_weight=0, random_state=0)
+    without = clone(router).fit(X, performance)
+    router.fit(X, performance, unknown)
     assert router.validation_.factors["cost"] == 0
     agree = router.predict(X) == without.predict(X)
     assert agree.mean() > 0.9

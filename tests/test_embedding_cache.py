@@ -8,12 +8,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 import zlib
 
 import numpy as np
+import processes
 import pytest
+from processes import Process
 from sklearn.base import clone
 
 from skrouter import SentenceEncoder
@@ -37,15 +38,11 @@ encoder = SentenceEncoder(sys.argv[1], device="cpu", cache=sys.argv[2]).fit(["a"
 
 
 def start(code, *arguments, **options):
-    command = [sys.executable, "-c", START + code, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)
+    return Process(START + code, *arguments, **options)
 
 
 def run(code, *arguments, **options):
-    out, err = (process := start(code, *arguments, **options)).communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out.split(), err
+    return processes.run(START + code, *arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +96,7 @@ def test_two_writers_share_the_work(encoder, expected, tmp_path, file):
     code = """
 encode_at_once = SentenceEncoder._encode
 def slow(self, texts):
-    time.sleep(0.5)
+    time.sleep(0.2)
     return encode_at_once(self, texts)
 SentenceEncoder._encode = slow
 embedding_cache.CHUNK_SIZE = 50
@@ -108,7 +105,7 @@ sys.stdin.readline()
 encoder.transform(TEXTS)
 print(len(encoded))
 """
-    pair = [start(code, encoder.model, tmp_path, stdin=subprocess.PIPE) for _ in range(2)]
+    pair = [start(code, encoder.model, tmp_path) for _ in range(2)]
     assert [process.stdout.readline() for process in pair] == ["ready\n"] * 2
     for process in pair:
         process.stdin.write("go\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import processes
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -469,9 +470,7 @@ def test_another_process_computes_the_same_fingerprint(tiny_bert_path):
         "import sys; from skrouter._encoders.sentence_encoder import SentenceEncoder\n"
         "print(SentenceEncoder(sys.argv[1], device='cpu').fit(['a']).fingerprint_)"
     )
-    command = [sys.executable, "-c", code, tiny_bert_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == encoder.fingerprint_
+    assert processes.run(code, tiny_bert_path)[0] == [encoder.fingerprint_]
 
 
 def test_weights_missing_from_a_checkpoint_are_filled_the_same_way(tiny_bert_path, tmp_path):

@@ -1,10 +1,9 @@
 """Routers that are loaded and used in a master process, which then forks its workers."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+from processes import Process
 
 CODE = """
 import os, sys
@@ -35,12 +34,6 @@ def test_a_forked_worker_answers_as_its_master(tiny_bert_path, what):
     if what == "onnx":
         for package in ("onnx", "onnxruntime", "onnxscript"):
             pytest.importorskip(package)
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, what, tiny_bert_path], start_new_session=True
-    )
-    try:
-        assert process.wait(timeout=120) == 0
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, 9)
-            process.wait()
+    process = Process(CODE, what, tiny_bert_path)
+    process.communicate()
+    assert process.returncode == 0
