@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 import yaml
 from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -237,9 +238,8 @@ def test_a_foreign_type_has_to_be_named():
 # What is in the model -----------------------------------------------------------------------------
 
 
-def test_mlflow_has_the_encoder_ready_and_writes_no_query_down(served, logged, skrouter_home):
-    (model,) = (served._model_impl,)
-    assert model._router.encoder_.cache is None
+def test_mlflow_writes_no_query_down(served, logged):
+    assert served._model_impl._router.encoder_.cache is None
     assert load_router(logged.model_uri).encoder_.cache is not None
 
 
@@ -321,7 +321,7 @@ def test_a_model_of_another_kind_runs_nothing(loader, copied):
     (copied / "code" / "evil.py").write_text("import pathlib; pathlib.Path('pwned').touch()")
     describe(copied, code="code", loader_module=loader)
     with pytest.raises(ValueError, match="no model that log_router logged; nothing was loaded"):
-        load_router(str(copied))
+        load_router(copied)
     assert not Path("pwned").exists()
 
 
@@ -331,6 +331,13 @@ def test_code_in_the_folder_runs_only_where_mlflow_loads(copied):
     describe(copied, code="code", model_config={"trusted": ["subprocess.Popen"]})
     load_router(str(copied))
     assert not Path("pwned").exists() and str(copied / "code") not in sys.path
+
+
+def test_what_is_no_fitted_router_is_refused():
+    with pytest.raises(NotFittedError):
+        log_router(LinearRouter())
+    with pytest.raises(TypeError, match="must be a fitted router"):
+        log_router(StandardScaler().fit(X))
 
 
 def test_without_mlflow(router, monkeypatch):
@@ -488,16 +495,30 @@ def test_examples_of_docstrings(function, other_store):
     assert example.examples and not said, "".join(said)
 
 
-def test_mlflows_own_flavour_logs_routers_too(router):
-    """The alternative that the guide names."""
+def test_mlflows_own_flavour(router):
+    """What the guide says of it: it works, and what it does not do."""
     import skops.io
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data
 
     types = skops.io.get_untrusted_types(data=skops.io.dumps(router))
     info = mlflow.sklearn.log_model(
-        router, name="own", serialization_format="skops", skops_trusted_types=types
+        router,
+        name="own",
+        serialization_format="skops",
+        skops_trusted_types=types,
+        input_example=QUERIES[:1],
+        pip_requirements=["skrouter"],
     )
     expected = router.predict_proba(QUERIES)
     loaded = mlflow.sklearn.load_model(info.model_uri)
     np.testing.assert_array_equal(loaded.predict_proba(QUERIES), expected)
     served = mlflow.pyfunc.load_model(info.model_uri)
-    assert served.predict(QUERIES).tolist() == router.predict(QUERIES).tolist()
+    chosen = router.predict(QUERIES).tolist()
+    assert served.predict(QUERIES).tolist() == chosen
+    assert served.predict(QUERIES, params=CHEAP).tolist() == chosen
+    request = infer_and_parse_data({"inputs": chats(2)}, served.metadata.get_input_schema())
+    first = [str(chat[0]) for chat in chats(2)]
+    assert served.predict(request).tolist() == router.predict(first).tolist()
+    assert yaml.safe_load((folder_of(info) / "MLmodel").read_text())["flavors"]["sklearn"][
+        "skops_trusted_types"
+    ]

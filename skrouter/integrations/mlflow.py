@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -110,7 +111,7 @@ def log_router(
     with TemporaryDirectory() as folder:
         path = Path(folder) / _FILE
         save(router, path, data=data)
-        load(path, trusted=trusted)  # or the server could not
+        load(path, trusted=trusted)  # what MLflow could not load is refused now
         if not {"pip_requirements", "conda_env"} & options.keys():
             versions = read_metadata(path)["versions"]
             options["pip_requirements"] = [*_requirements(versions), *extra_pip_requirements]
@@ -125,7 +126,7 @@ def log_router(
         )
 
 
-def load_router(model_uri: str, *, trusted: Iterable[str | type] = ()) -> Any:
+def load_router(model_uri: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     """Load a router that :func:`log_router` logged, as :func:`skrouter.load` does.
 
     No code of the model's is run, whoever made it: of its folder, only the description and the
@@ -134,7 +135,7 @@ def load_router(model_uri: str, *, trusted: Iterable[str | type] = ()) -> Any:
 
     Parameters
     ----------
-    model_uri : str
+    model_uri : str or path-like
         Where it is: ``models:/router/1``, ``runs:/.../router``, the ``model_uri`` of what
         :func:`log_router` returned, or a folder.
     trusted : iterable of str or type, default=()
@@ -174,10 +175,10 @@ def load_router(model_uri: str, *, trusted: Iterable[str | type] = ()) -> Any:
     array(['large'], dtype='<U5')
     """
     mlflow = _import_mlflow()
-    folder = Path(mlflow.artifacts.download_artifacts(model_uri))
+    folder = Path(mlflow.artifacts.download_artifacts(str(model_uri)))
     flavor = mlflow.models.Model.load(str(folder)).flavors.get(mlflow.pyfunc.FLAVOR_NAME, {})
     if flavor.get(mlflow.pyfunc.MAIN) != __name__ or mlflow.pyfunc.DATA not in flavor:
-        raise ValueError(f"{model_uri!r} is no model that log_router logged; nothing was loaded.")
+        raise ValueError(f"{str(model_uri)!r} is no model that log_router logged; nothing was loaded.")
     return load(folder / flavor[mlflow.pyfunc.DATA], trusted=trusted)
 
 
