@@ -178,7 +178,9 @@ def load_router(model_uri: str | os.PathLike, *, trusted: Iterable[str | type] =
     folder = Path(mlflow.artifacts.download_artifacts(str(model_uri)))
     flavor = mlflow.models.Model.load(str(folder)).flavors.get(mlflow.pyfunc.FLAVOR_NAME, {})
     if flavor.get(mlflow.pyfunc.MAIN) != __name__ or mlflow.pyfunc.DATA not in flavor:
-        raise ValueError(f"{str(model_uri)!r} is no model that log_router logged; nothing was loaded.")
+        raise ValueError(
+            f"{str(model_uri)!r} is no model that log_router logged; nothing was loaded."
+        )
     return load(folder / flavor[mlflow.pyfunc.DATA], trusted=trusted)
 
 
