@@ -29,7 +29,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skrouter
-from skrouter import GuaranteedRouter, RadialRouterClassifier, make_routing_target
+from skrouter import (
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    SentenceEncoder,
+    make_routing_target,
+)
 from skrouter.baselines import BestSingleRouter, FrugalGPTRouter, LinearRouter
 from skrouter.datasets import make_routing_problem
 from skrouter.integrations.mlflow import load_router, log_router
@@ -241,6 +246,20 @@ def test_a_foreign_type_has_to_be_named():
 def test_mlflow_writes_no_query_down(served, logged):
     assert served._model_impl._router.encoder_.cache is None
     assert load_router(logged.model_uri).encoder_.cache is not None
+
+
+def test_the_encoder_is_loaded_before_the_first_query(logged, monkeypatch):
+    seen, transform = [], SentenceEncoder.transform
+
+    def spy(self, X):
+        seen.extend(X)
+        return transform(self, X)
+
+    monkeypatch.setattr(SentenceEncoder, "transform", spy)
+    load_router(logged.model_uri)
+    assert not seen
+    mlflow.pyfunc.load_model(logged.model_uri)
+    assert len(seen) == 1
 
 
 def test_requirements_are_what_is_installed_here(logged):

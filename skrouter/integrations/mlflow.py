@@ -195,22 +195,14 @@ class _ServedRouter:
         options = {name: value for name, value in (params or {}).items() if value is not None}
         if set(options.get("allowed", ())) == set(self._core.classes_.tolist()):
             del options["allowed"]  # the whole pool; some routers can be asked for nothing else
+        X = [data] if isinstance(data, Mapping) else data  # the body of a chat request
         try:
-            return self._core.predict(innermost_input(self._router, _queries(data)), **options)
+            return self._core.predict(innermost_input(self._router, X), **options)
         except (TypeError, ValueError) as error:
             # MLflow's server tells the caller the message of no other error.
             from mlflow.exceptions import MlflowException
 
             raise MlflowException.invalid_parameter_value(str(error)) from error
-
-
-def _queries(data: Any) -> Any:
-    """Queries as routers take them, of what MLflow makes of a request."""
-    if isinstance(data, Mapping):
-        return [data]  # the body of a chat request
-    if isinstance(data, np.ndarray) and data.dtype == object:
-        return data.tolist()  # chats of as many messages each are a table of messages
-    return data
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> _ServedRouter:
