@@ -100,6 +100,15 @@ def litellm(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def mlflow(session: nox.Session) -> None:
+    """Routers in a real MLflow and its server, which want an older pyarrow than constraints.txt."""
+    pins = constraints(session, "constraints-mlflow.txt")
+    session.install("-c", pins, "-e", ".[mlflow]", "pytest")
+    session.run("pip", "check")
+    session.run("pytest", "tests/test_mlflow.py", *session.posargs, env=OFFLINE)
+
+
+@nox.session(python="3.11")
 def coverage(session: nox.Session) -> None:
     """Branch coverage of the suite, held against the gate in pyproject.toml."""
     session.install("-c", constraints(session), "-e", ".[test]")

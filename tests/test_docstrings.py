@@ -43,7 +43,8 @@ def public_objects():
         for module in pkgutil.iter_modules(skrouter.__path__)
         if not module.name.startswith("_")
     ]
-    modules += [f"skrouter.integrations.{name}" for name in ("dask", "litellm", "parquet")]
+    integrations = ("dask", "litellm", "mlflow", "parquet")
+    modules += [f"skrouter.integrations.{name}" for name in integrations]
     found = {}
     for module_name in modules:
         module = importlib.import_module(module_name)

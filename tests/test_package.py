@@ -27,7 +27,8 @@ PUBLIC_MODULES = ["skrouter"] + [
     for module in pkgutil.iter_modules(skrouter.__path__)
     if not module.name.startswith("_")
 ]
-PUBLIC_MODULES += [f"skrouter.integrations.{name}" for name in ("dask", "litellm", "parquet")]
+INTEGRATIONS = ("dask", "litellm", "mlflow", "parquet")
+PUBLIC_MODULES += [f"skrouter.integrations.{name}" for name in INTEGRATIONS]
 
 
 def run_python(code):
@@ -190,8 +191,9 @@ def pins(name):
 
 def test_constraints_are_of_what_is_asked_for():
     for extra, wanted in requirements().items():
-        # LiteLLM asks for older versions of some packages than the others run with.
-        newest = pins("constraints-litellm.txt" if extra == "litellm" else "constraints.txt")
+        # These ask for older versions of some packages than the others run with.
+        apart = extra in ("litellm", "mlflow")
+        newest = pins(f"constraints-{extra}.txt" if apart else "constraints.txt")
         for requirement in wanted:
             assert newest[canonicalize_name(requirement.name)] in requirement.specifier
 
@@ -199,7 +201,7 @@ def test_constraints_are_of_what_is_asked_for():
 def test_floors_are_the_versions_that_are_tested():
     """Every floor that a user can meet is what constraints-oldest.txt has the suite run with."""
     oldest = pins("constraints-oldest.txt")
-    for extra in requirements().keys() - {"docs", "dev", "litellm"}:
+    for extra in requirements().keys() - {"docs", "dev", "litellm", "mlflow"}:
         for requirement in requirements()[extra]:
             name = canonicalize_name(requirement.name)
             if name != "torch":  # how its floor was tested is said in that file

@@ -164,7 +164,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> Any:
     description = read_description(content, path)
     skops_io = import_skops()
     found = skops_io.get_untrusted_types(data=content)
-    named = {name if isinstance(name, str) else _name(name) for name in trusted}
+    named = {name if isinstance(name, str) else class_path(name) for name in trusted}
     unknown = [name for name in found if name not in named and not is_trusted(name)]
     if unknown:
         raise ValueError(
@@ -208,7 +208,8 @@ def _can_be_found(name: str) -> bool:
         return False
 
 
-def _name(type_: type) -> str:
+def class_path(type_: type) -> str:
+    """Where a class is found, as files name it."""
     return f"{type_.__module__}.{type_.__qualname__}"
 
 

@@ -18,7 +18,7 @@ from skrouter.integrations._forks import after_fork
 logger = logging.getLogger("skrouter.integrations")
 
 _JOBLIB = (".joblib", ".pkl", ".pickle")
-_FIRST_QUERY = "Which large language model should answer this?"
+FIRST_QUERY = "Which large language model should answer this?"
 
 
 class ServedRouter:
@@ -44,7 +44,7 @@ class ServedRouter:
         self._loading = threading.Lock()
         self._path = Path(router) if isinstance(router, str | os.PathLike) else None
         self._seen = None if self._path is None else _stamp(self._path)
-        self._router = self._load() if self._path is not None else _warmed_up(router)
+        self._router = self._load() if self._path is not None else warmed_up(router)
         self._next_look = time.monotonic() + check_every
         after_fork(self._renew)
 
@@ -86,10 +86,7 @@ class ServedRouter:
             router = joblib.load(self._path)
         else:
             router = load(self._path, trusted=self._trusted)
-        for encoder in encoders_of(router):
-            if isinstance(encoder, SentenceEncoder):
-                encoder.set_params(cache=None)  # live queries are not written to disk
-        return _warmed_up(router)
+        return warmed_up(off_the_disk(router))
 
 
 def _stamp(path: Any) -> tuple[int, int, int]:
@@ -97,10 +94,18 @@ def _stamp(path: Any) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _warmed_up(router: Any) -> Any:
+def off_the_disk(router: Any) -> Any:
+    """The router, whose encoder no longer writes down what it is asked: live queries."""
+    for encoder in encoders_of(router):
+        if isinstance(encoder, SentenceEncoder):
+            encoder.set_params(cache=None)
+    return router
+
+
+def warmed_up(router: Any) -> Any:
     """The router, which has answered once: its encoder is in memory, and it takes text."""
     try:
-        router.predict([_FIRST_QUERY])
+        router.predict([FIRST_QUERY])
     except Exception as error:
         raise ValueError(
             f"router cannot answer a text: {error} Serving needs a fitted router with an encoder."
