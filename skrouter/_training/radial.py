@@ -27,6 +27,7 @@ from skrouter._training.outcomes import (
 )
 from skrouter._training.validation import Validation
 from skrouter._utils.folds import given_folds
+from skrouter._utils.threads import in_thread
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.dropout import draws_from_torch
 from skrouter.nn.network import RoutingNetwork
@@ -41,6 +42,9 @@ _MANY_LLMS = 64  # with more a batch is smaller, which bounds the memory
 # Rows that a network is trained on while it is found out what the network is worth: enough to say,
 # and a fixed price whatever the number of queries.
 _MAX_ROWS_OF_FOLD = 8_000
+
+
+_CLOSED_FORM = {"linear": LinearLearners, "clusters": ClusterLearners}
 
 
 class Trained(NamedTuple):
@@ -123,18 +127,25 @@ class _Training:
         folds = self.folds(random_state)
         self.mean, scale = mean_and_scale(self.outcomes, weight, settings.target_temperature)
         self.scale = self.tensor(scale)
+        # List prices do not vary, but for rounding.
+        self.varies = self.scale.cpu().numpy() > 0
         self.queries = TrainingTensors(
             self.tensor(self.outcomes), self.tensor(weight), clusters, self.tensor(self.mean)
         )
         if self.encoder is None:
             self.standardize()
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=3).tolist()
         n_epochs, gains, curve = settings.max_iter, [], []
         average, validation, expected = None, None, None
-        if folds and "network" in self.learners:
-            n_epochs, gains, expected = self.cross_validate(folds, seeds[0], random_state)
+        with self.torch_state(seeds[0]) as n_threads:
+            fold_learners = self.fold_learners(folds, random_state)
+            job = self.closed_form, folds, seeds[2]
+            with in_thread(*job, beside=n_threads > 1) as closed_form:
+                if fold_learners:
+                    n_epochs, gains, expected = self.cross_validate(folds, fold_learners, n_threads)
+            learners = closed_form.result()
         if folds and settings.fit_intercept:
-            average, validation, expected = self.average(folds, expected, random_state)
+            average, validation, expected = self.average(folds, expected, learners)
             if not average.network_factor.any():
                 n_epochs = 0
         rows = np.arange(len(weight))
@@ -175,46 +186,58 @@ class _Training:
         with threads as n_threads, seeded(seed, self.device):
             yield n_threads
 
-    def cross_validate(self, folds, seed, random_state):
-        """The number of epochs, the gains after each, and what was expected out of fold."""
+    def fold_learners(self, folds, random_state):
+        """A network for each fold, to be trained without it."""
+        if "network" not in self.learners:
+            return []
         rows = [self.some_of(train, random_state) for train, _ in folds]
-        targets = [self.smooth(each) for each in rows]
-        with self.torch_state(seed) as n_threads:
-            n_epochs, gains, expected = cross_validate_epochs(
-                list(map(self.learner, rows, targets)),
-                self.queries,
-                [self.tensor(held_out, torch.long) for _, held_out in folds],
-                self.objective(),
-                self.schedule(),
-                n_threads if self.device == "cpu" else 1,
-                self.report_validation,
-            )
+        return list(map(self.learner, rows, map(self.smooth, rows)))
+
+    def cross_validate(self, folds, learners, n_threads):
+        """The number of epochs, the gains after each, and what was expected out of fold."""
+        n_epochs, gains, expected = cross_validate_epochs(
+            learners,
+            self.queries,
+            [self.tensor(held_out, torch.long) for _, held_out in folds],
+            self.objective(),
+            self.schedule(),
+            n_threads if self.device == "cpu" else 1,
+            self.report_validation,
+        )
         return n_epochs, gains, expected.cpu().numpy()
 
-    def average(self, folds, out_of_fold_predictions, random_state):
+    def closed_form(self, folds, seed):
+        """The learners that are not trained step by step, by name."""
+        folds, random_state = [rows for _, rows in folds], np.random.RandomState(seed)
+        return {
+            name: _CLOSED_FORM[name](
+                self.data.embeddings,
+                self.deviations(),
+                self.data.sample_weight,
+                folds,
+                random_state,
+            )
+            for name in self.learners
+            if folds and name != "network"
+        }
+
+    def deviations(self):
+        """Of the outcomes from their means; zero where they are the same for all queries."""
+        return np.where(self.varies, self.outcomes - self.mean, 0.0).reshape(len(self.outcomes), -1)
+
+    def average(self, folds, out_of_fold_predictions, learners):
         """The average of the learners by what they are worth out of fold, see there."""
-        settings, data, n_queries = self.settings, self.data, len(self.outcomes)
-        folds = [rows for _, rows in folds]
-        # List prices do not vary, but for rounding.
-        varies = self.scale.cpu().numpy() > 0
-        deviations = np.where(varies, self.outcomes - self.mean, 0.0).reshape(n_queries, -1)
-        known = data.embeddings, deviations, data.sample_weight, folds, random_state
-        learners = {}
-        for name in self.learners:
-            if name == "network":
-                expected = out_of_fold_predictions.astype(np.float64) - self.mean
-                # The mean of an LLM that was never observed is infinite.
-                expected = np.where(varies & np.isfinite(expected), expected, 0.0)
-                learners[name] = Network(expected.reshape(n_queries, -1))
-            elif name == "linear":
-                learners[name] = LinearLearners(*known)
-            else:
-                learners[name] = ClusterLearners(*known)
+        settings, data = self.settings, self.data
+        if out_of_fold_predictions is not None:
+            expected = out_of_fold_predictions.astype(np.float64) - self.mean
+            # The mean of an LLM that was never observed is infinite.
+            expected = np.where(self.varies & np.isfinite(expected), expected, 0.0)
+            learners = {"network": Network(expected.reshape(len(expected), -1)), **learners}
         judge = Judge(
             self.outcomes,
             self.mean,
             data.sample_weight,
-            folds,
+            [rows for _, rows in folds],
             typical_cost_weight(self.outcomes, data.sample_weight),
             settings.target_temperature,
         )
