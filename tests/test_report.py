@@ -203,7 +203,7 @@ def test_crossfitted_references_do_not_see_the_row_that_they_serve(problem):
     """Outcomes are coin flips: who saw them could be right on all, who did not is right on half."""
     rng = np.random.default_rng(0)
     X, performance = rng.normal(size=(300, 3)), np.eye(2)[rng.integers(2, size=300)]
-    router = LinearRouter(cost_weight=0.0).fit(X, performance)  # has seen them
+    router = LinearRouter(10.0, cost_weight=0.0).fit(X, performance)  # has seen them
     report = routing_report(router, X, performance, tasks=np.arange(300), **FAST)
     assert report.scores["oracle"].performance == 1.0
     assert report.scores["kNN"].performance < 0.58
@@ -392,7 +392,7 @@ def test_a_router_of_one_trade_off_is_judged_at_another(problem):
 
 def test_without_costs(problem):
     X, performance, _, _ = problem
-    router = LinearRouter(llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])
+    router = LinearRouter(10.0, llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])
     report = routing_report(router, X[TEST], performance[TEST], **FAST)
     assert report.cost_weight == 0 and report.savings == {}
     assert np.isnan(report.scores["router"].cost)
@@ -442,8 +442,8 @@ def embedding():
 def test_pipelines_and_searches(texts):
     queries, y, names = texts
     rows = {"X_train": queries[:150], "y_train": y[:150]}
-    router = LinearRouter(encoder=embedding(), llm_names=names).fit(queries[:150], y[:150])
-    pipeline = make_pipeline(*embedding(), LinearRouter(llm_names=names))
+    router = LinearRouter(10.0, encoder=embedding(), llm_names=names).fit(queries[:150], y[:150])
+    pipeline = make_pipeline(*embedding(), LinearRouter(10.0, llm_names=names))
     search = GridSearchCV(
         pipeline, {"linearrouter__alpha": [10.0]}, scoring=make_routing_scorer(0.02), cv=2
     )

@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from skrouter._targets.utility import scalarization_weights, utility
 from skrouter._training.outcomes import VALIDATED_SHARES
+from skrouter._utils.stats import mean_and_error
 
 _ROUNDING = 1e-12
 
@@ -56,19 +57,40 @@ class Judge:
         """
         if not self.measurable:
             return self.explained(deviations)
+        expected = self._expected(deviations)[self._complete]
         gains = [
-            importance * self.gains(deviations, cost_weight)
+            importance * self._gains(expected, cost_weight)
             for cost_weight, importance in zip(self.cost_weights, self._importance, strict=True)
         ]
         return np.mean(gains, axis=0)
 
     def gains(self, deviations, cost_weight):
         """Utility of what is called less that of the best single LLM, on complete queries."""
-        expected = utility(self._expected(deviations), cost_weight)[self._complete]
+        return self._gains(self._expected(deviations)[self._complete], cost_weight)
+
+    def _gains(self, expected, cost_weight):
         observed = utility(self._outcomes[self._complete], cost_weight)
         best = utility(self._mean, cost_weight).argmax()
-        called = expected.argmax(axis=1)
+        called = utility(expected, cost_weight).argmax(axis=1)
         return observed[np.arange(len(observed)), called] - observed[:, best]
+
+    def best_of(self, predictions, in_doubt=None):
+        """What is worth most on average.
+
+        Parameters
+        ----------
+        predictions : iterable of tuple
+            Anything, and its deviations as of :meth:`merit`.
+        in_doubt : object, default=None
+            What to return where the best is worth no more than chance may give, as the best of
+            many is in noise. None is the best, however little it is worth.
+        """
+        best, most, doubt = in_doubt, -np.inf, np.inf
+        for name, deviations in predictions:
+            mean, error = mean_and_error(self.merit(deviations), self.merit_weight)
+            if mean > most:
+                best, most, doubt = name, mean, _DOUBT * error
+        return best if in_doubt is None or most > doubt else in_doubt
 
     @property
     def merit_weight(self):
