@@ -125,6 +125,29 @@ def test_with_few_outcomes_merit_is_what_is_explained():
     assert right.mean() > half.mean() > 0
 
 
+def test_a_prediction_as_it_is_explains_less_than_none_where_it_goes_too_far():
+    ours = judge(draw(shown=0.3))
+    assert not ours.measurable
+    once, thrice = SIGNAL[..., None], 3 * SIGNAL[..., None]
+    assert ours.explained(thrice).mean() == pytest.approx(ours.explained(once).mean())
+    assert ours.explained(thrice, as_it_is=True).mean() < 0
+    assert 0 < ours.merit(once, as_it_is=True).mean() <= ours.merit(once).mean()
+    candidates = [("none", 0 * once), ("once", once), ("thrice", thrice)]
+    assert ours.best_of(candidates, as_it_is=True) == "once"
+
+
+def test_the_best_of_noise_is_doubted():
+    ours, nothing = judge(draw()), np.zeros((N, 2, 1))
+    noise = [(i, np.random.default_rng(i).normal(size=(N, 2, 1))) for i in range(10)]
+    assert ours.best_of([("none", nothing), *noise], in_doubt="none") == "none"
+    found = ours.best_of([*noise, ("signal", SIGNAL[..., None])], in_doubt="none")
+    assert found == "signal"
+    slight, drawn = nothing.copy(), draw()[..., 0]
+    slight[np.flatnonzero(drawn[:, 0] > drawn[:, 1])[:2], 0] = 1.0  # right, but on two queries
+    assert ours.best_of([("none", nothing), ("slight", slight)]) == "slight"
+    assert ours.best_of([("none", nothing), ("slight", slight)], in_doubt="none") == "none"
+
+
 def average(learners, outcomes, **options):
     ours = judge(outcomes, **options)
     return average_learners(learners, ours, np.nanmean(outcomes, axis=0))

@@ -70,6 +70,8 @@ def make(name):
         return FallbackRouter(
             LinearRouter(10.0, llm_names=NAMES), min_similarity=0.5, min_margin=0.01
         )
+    if name == "reduced":
+        return LinearRouter(0.1, rank=1, llm_names=NAMES)
     if name == "guaranteed":
         return GuaranteedRouter(LinearRouter(10.0, llm_names=NAMES), max_cost=4.0, random_state=0)
     if name == "frozen":
@@ -79,7 +81,9 @@ def make(name):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", [*baselines.__all__, "radial", "fallback", "guaranteed", "frozen"])
+@pytest.mark.parametrize(
+    "name", [*baselines.__all__, "radial", "reduced", "fallback", "guaranteed", "frozen"]
+)
 def test_every_router_comes_back_as_it_was(name, tmp_path):
     if name == "GraphRouter":
         pytest.importorskip("torch_geometric")

@@ -25,7 +25,7 @@ ROUTERS = {
         baselines.KNNRouter(),
         [{}, {"n_neighbors": 20}, {"n_neighbors": 40}, {"n_neighbors": 160}],
     ),
-    "ridge": (baselines.LinearRouter(), [{}, {"alpha": 1.0}, {"alpha": 30.0}, {"alpha": 100.0}]),
+    "ridge": (baselines.LinearRouter(), [{}, {"alpha": 10.0}, {"alpha": 30.0}, {"alpha": 100.0}]),
     "MLP": (
         baselines.MLPRouter(),
         [{}, {"alpha": 0.1}, {"max_iter": 50}, {"learning_rate": 3e-4}],

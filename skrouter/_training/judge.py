@@ -44,7 +44,7 @@ class Judge:
         self.measurable = weight[self._complete].sum() >= weight.sum() / 2
         self._observed = self._less_fold_mean(self._outcomes - self._mean)
 
-    def merit(self, deviations):
+    def merit(self, deviations, as_it_is=False):
         """What a prediction is worth, on each of the queries of `merit_weight`.
 
         The gain in utility over the best single LLM, a mean over trade-offs. Where most queries
@@ -54,9 +54,12 @@ class Judge:
         ----------
         deviations : ndarray of shape (n_queries, n_llms, n_outcomes)
             Expected, out of fold.
+        as_it_is : bool, default=False
+            Whether the prediction is used as it is, not multiplied by its factors: see
+            :meth:`explained`.
         """
         if not self.measurable:
-            return self.explained(deviations)
+            return self.explained(deviations, as_it_is)
         expected = self._expected(deviations)[self._complete]
         gains = [
             importance * self._gains(expected, cost_weight)
@@ -74,7 +77,7 @@ class Judge:
         called = utility(expected, cost_weight).argmax(axis=1)
         return observed[np.arange(len(observed)), called] - observed[:, best]
 
-    def best_of(self, predictions, in_doubt=None):
+    def best_of(self, predictions, in_doubt=None, as_it_is=False):
         """What is worth most on average.
 
         Parameters
@@ -84,10 +87,12 @@ class Judge:
         in_doubt : object, default=None
             What to return where the best is worth no more than chance may give, as the best of
             many is in noise. None is the best, however little it is worth.
+        as_it_is : bool, default=False
+            See :meth:`merit`.
         """
         best, most, doubt = in_doubt, -np.inf, np.inf
         for name, deviations in predictions:
-            mean, error = mean_and_error(self.merit(deviations), self.merit_weight)
+            mean, error = mean_and_error(self.merit(deviations, as_it_is), self.merit_weight)
             if mean > most:
                 best, most, doubt = name, mean, _DOUBT * error
         return best if in_doubt is None or most > doubt else in_doubt
@@ -115,13 +120,15 @@ class Judge:
         slopes = _shrunk_slopes(self._regressions(deviations, self._expected(deviations)))
         return np.pad(slopes, (0, self._n_outcomes - len(slopes)))
 
-    def explained(self, deviations):
+    def explained(self, deviations, as_it_is=False):
         """Squared deviation of the observed utility less what the factors leave, (n_queries,).
 
         LLMs count by how good they are on average: so what predictions explain can be compared.
+        Of a prediction as it is the factors are 1: one that goes too far explains less than none.
         """
         regressions = self._regressions(deviations, self._mean)
-        factors, explained = _shrunk_slopes(regressions), np.zeros(len(deviations))
+        factors = np.ones(self._mean.shape[1]) if as_it_is else _shrunk_slopes(regressions)
+        explained = np.zeros(len(deviations))
         for shares, x, y in regressions:
             fit = x @ factors
             explained += (shares * fit * (2 * y - fit)).sum(axis=1)

@@ -18,8 +18,8 @@ class Signal(NamedTuple):
     ----------
     ridge, knn : float
         Share of its variance that is predicted out of fold, by the regressions of
-        :class:`~skrouter.baselines.LinearRouter` and :class:`~skrouter.baselines.KNNRouter`. 1 is
-        all, 0 or less is none. NaN where the LLMs do not differ on any query.
+        ``LinearRouter(10.0)`` and of :class:`~skrouter.baselines.KNNRouter`. 1 is all, 0 or less is
+        none. NaN where the LLMs do not differ on any query.
     """
 
     ridge: float
