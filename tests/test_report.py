@@ -12,8 +12,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
 from sklearn.metrics import brier_score_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -36,6 +37,7 @@ from skrouter.metrics import (
     routing_score,
     routing_share,
 )
+from skrouter.report._predictability import interaction, per_query_signal
 from skrouter.report._verdict import write_verdict
 
 nan = np.nan
@@ -239,6 +241,16 @@ def test_the_verdict_where_there_is_nothing_to_route_by(problem):
     assert "kNN on the same embeddings is better" in report.verdict
     assert max(report.signal) < 0.03
     assert report.calibration.skill < 0.03
+
+
+def test_the_signal_is_that_of_a_ridge_with_a_penalty_of_ten(problem):
+    X, performance, _, _ = problem
+    observed, predicted = interaction(performance), np.empty(performance.shape)
+    for train, test in KFold(3, shuffle=True, random_state=0).split(X):
+        predicted[test] = Ridge(10.0).fit(X[train], observed[train]).predict(X[test])
+    expected = 1 - np.square(observed - predicted).sum() / np.square(observed).sum()
+    found = per_query_signal(X, performance, 3, 0)
+    assert found.ridge == pytest.approx(expected) and found.ridge > 0.1
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -14,16 +14,21 @@ class RankReduction:
 
     Parameters
     ----------
-    fitted : ndarray of shape (n_queries, n_llms)
-        What was fitted to the training queries.
-    weight : ndarray of shape (n_queries,)
+    mean : ndarray of shape (n_llms,)
+        Of what was fitted to the training queries.
+    covariance : ndarray of shape (n_llms, n_llms)
+        Of the same, or any multiple of it.
     """
 
-    def __init__(self, fitted, weight):
-        self.mean = np.average(fitted, axis=0, weights=weight)
-        deviations = fitted - self.mean
-        _, directions = np.linalg.eigh(deviations.T @ (weight[:, None] * deviations))
-        self.directions = directions[:, ::-1]
+    def __init__(self, mean, covariance):
+        self.mean, self.directions = mean, np.linalg.eigh(covariance)[1][:, ::-1]
+
+    @classmethod
+    def of_fitted(cls, fitted, weight):
+        """From fitted outcomes, (n_queries, n_llms), and the weights of the queries."""
+        mean = np.average(fitted, axis=0, weights=weight)
+        deviations = fitted - mean
+        return cls(mean, deviations.T @ (weight[:, None] * deviations))
 
     def of_rank(self, fitted, rank):
         """Fitted outcomes of other queries, (n_queries, n_llms), in this many directions."""
@@ -51,7 +56,7 @@ class ReducedRankLearners(LinearLearners):
     """
 
     def __init__(self, embeddings, deviations, weight, folds, random_state, penalties, ranks):
-        self._shape, self._weight, self._ranks = deviations.shape, weight, ranks
+        self._shape, self._ranks = deviations.shape, ranks
         flat = deviations.reshape(len(deviations), -1)
         super().__init__(embeddings, flat, weight, folds, random_state, penalties, False)
 
@@ -69,22 +74,38 @@ class ReducedRankLearners(LinearLearners):
             Penalty and rank.
         expected : ndarray of shape (n_queries, n_llms, n_outcomes)
         """
+        others = [self._moments_without(fold) for fold in range(len(self._folds))]
         for position, penalty in enumerate(self.settings):
-            found = np.empty((len(self._ranks), *self._shape))
-            for rows, (coefficients, intercepts) in zip(self._folds, self._without, strict=True):
-                fitted = self._features @ coefficients[position] + intercepts[position]
-                found[:, rows] = self._reduced(fitted.reshape(self._shape), rows)
-            for rank, expected in zip(self._ranks, found, strict=True):
+            fitted, reductions = np.empty(self._shape), []
+            for rows, (mean, covariance), (coefficients, intercepts) in zip(
+                self._folds, others, self._without, strict=True
+            ):
+                coefficient, intercept = coefficients[position], intercepts[position]
+                values = self._features[rows] @ coefficient + intercept
+                fitted[rows] = values.reshape(-1, *self._shape[1:])
+                reductions.append([*self._reductions(mean, covariance, coefficient, intercept)])
+            for rank in self._ranks:
+                expected = np.empty(self._shape)
+                for rows, each in zip(self._folds, reductions, strict=True):
+                    for outcome, reduction in enumerate(each):
+                        values = fitted[rows, :, outcome]
+                        expected[rows, :, outcome] = reduction.of_rank(values, rank)
                 yield (penalty, rank), expected
 
-    def _reduced(self, fitted, rows):
-        """Of held-out rows, by directions of the others; one entry per rank."""
-        others = np.ones(len(fitted), dtype=bool)
-        others[rows] = False
-        found = np.empty((len(self._ranks), len(rows), *self._shape[1:]))
-        for outcome in range(self._shape[2]):
-            values = fitted[..., outcome]
-            reduction = RankReduction(values[others], self._weight[others])
-            for position, rank in enumerate(self._ranks):
-                found[position, ..., outcome] = reduction.of_rank(values[rows], rank)
-        return found
+    def _moments_without(self, fold):
+        """Mean and covariance of the features of all queries but those of a fold."""
+        parts = [part for position, part in enumerate(self._parts) if position != fold]
+        square, total, weight = (
+            sum(getattr(part, name) for part in parts)
+            for name in ("square", "feature_sum", "weight")
+        )
+        mean = total / weight
+        return mean, square - weight * np.outer(mean, mean)
+
+    def _reductions(self, mean, covariance, coefficient, intercept):
+        """Of what was fitted to all queries but those of a fold, one for each outcome."""
+        n_outcomes = self._shape[2]
+        level = mean @ coefficient + intercept
+        for outcome in range(n_outcomes):
+            columns = coefficient[:, outcome::n_outcomes]
+            yield RankReduction(level[outcome::n_outcomes], columns.T @ covariance @ columns)

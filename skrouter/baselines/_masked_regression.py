@@ -78,7 +78,7 @@ class ReducedRankRegressors:
         used = sample_weight > 0
         fitted = regressors.predict(X[used])
         self.columns = np.flatnonzero(~np.isnan(fitted[0]))  # the others were never observed
-        self.reduction = RankReduction(fitted[:, self.columns], sample_weight[used])
+        self.reduction = RankReduction.of_fitted(fitted[:, self.columns], sample_weight[used])
 
     def predict(self, X):
         """As those of :class:`ColumnRegressors`, shape (n_rows, n_columns)."""
