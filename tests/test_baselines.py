@@ -35,6 +35,7 @@ from skrouter.baselines import (
     RandomRouter,
     RegressionRouter,
     RouterDCRouter,
+    StackedRouter,
     SVRRouter,
     ZeroRouter,
 )
@@ -54,6 +55,7 @@ LEARNED = [
     CosineClassifierRouter(16, **QUICK, max_iter=20),
     RouterDCRouter(16, **QUICK, n_best=1, max_iter=20),
     GraphRouter(16, **QUICK, max_iter=50),
+    StackedRouter([("linear", LinearRouter(10.0)), ("svr", SVRRouter())], random_state=0),
 ]
 # Learned as well, but of a pool they do not call every LLM, or several on one query.
 OTHER = [HybridLLMRouter(random_state=0), FrugalGPTRouter(random_state=0)]
@@ -119,6 +121,9 @@ def expected_failures(router):
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, GraphRouter):
         reason = "edges are hidden at random, those of repeated rows one by one"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
+    if isinstance(router, StackedRouter):
+        reason = "members are weighed by folds, into which repeated rows fall one by one"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, HybridLLMRouter | FrugalGPTRouter):
         reason = "thresholds are chosen by folds, into which repeated rows fall one by one"
@@ -524,6 +529,9 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (FrugalGPTRouter(budget=0), "budget"),
         (HybridLLMRouter(labels="soft"), "labels"),
         (HybridLLMRouter(threshold=1.5), "threshold"),
+        (StackedRouter("linear"), "routers"),
+        (StackedRouter([("linear", LinearRouter())], cv=1), "cv"),
+        (StackedRouter([("linear", LinearRouter())], cv=None), "cv"),
         (KNNRouter(n_neighbors=0), "n_neighbors"),
         (KNNRouter(n_neighbors=2.5), "n_neighbors"),
         (KNNRouter(metric="similarity"), "metric"),

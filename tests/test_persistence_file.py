@@ -58,6 +58,10 @@ SETTINGS = {
     "GraphRouter": {"max_iter": 2},
     "MLPRouter": {"max_iter": 5},
     "RouterDCRouter": {"max_iter": 2},
+    "StackedRouter": {
+        "routers": [("linear", LinearRouter(0.1)), ("knn", KNNRouter(5))],
+        "random_state": 0,
+    },
 }
 
 

@@ -28,6 +28,7 @@ ROUTERS = frozenset(
         "baselines._random.RandomRouter",
         "baselines._regression.RegressionRouter",
         "baselines._routerdc.RouterDCRouter",
+        "baselines._stacked.StackedRouter",
         "baselines._svr.SVRRouter",
         "baselines._zero.ZeroRouter",
     )
