@@ -22,7 +22,7 @@ from skrouter.metrics import routing_score
 COST_WEIGHT = 0.02
 ROUTERS = {
     "kNN": lambda: KNNRouter(cost_weight=COST_WEIGHT),
-    "ridge": lambda: LinearRouter(cost_weight=COST_WEIGHT),
+    "ridge": lambda: LinearRouter(10.0, cost_weight=COST_WEIGHT),
 }
 QUANTILE = 0.05
 

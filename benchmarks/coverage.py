@@ -231,7 +231,7 @@ class Broken:
 
 
 def fitted():
-    router = LinearRouter(llm_names=["cheap", "expensive"])
+    router = LinearRouter(10.0, llm_names=["cheap", "expensive"])
     return router.fit(*priced(2000, np.random.default_rng(10**6), 0.0, 0.0))
 
 

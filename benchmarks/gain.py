@@ -27,6 +27,7 @@ from skrouter.baselines import (
     ClusterRouter,
     KNNRouter,
     LinearRouter,
+    StackedRouter,
 )
 from skrouter.datasets import load_paretobandit, load_routerbench, make_routing_problem
 from skrouter.metrics import oracle_llms, paired_bootstrap
@@ -40,11 +41,17 @@ ROUTERS = {
     "kNN of 100": lambda seed: KNNRouter(100),
     "ridge": lambda seed: LinearRouter(),
     "cluster table": lambda seed: ClusterRouter(random_state=seed),
+    "stack of kNN of 100, ridge, table": lambda seed: stack(seed),
     "network alone": lambda seed: of_learners(seed, "network"),
     "without network": lambda seed: of_learners(seed, "linear", "clusters"),
     OURS: lambda seed: RadialRouterClassifier(random_state=seed),
 }
 SIMPLE = ("best single LLM", "kNN", "ridge", "cluster table")
+
+
+def stack(seed):
+    names = ("kNN of 100", "ridge", "cluster table")
+    return StackedRouter([(name, ROUTERS[name](seed)) for name in names], random_state=seed)
 
 
 def of_learners(seed, *names):

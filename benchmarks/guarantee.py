@@ -29,7 +29,7 @@ from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
 ROUTERS = {
     "knn": KNNRouter(),
-    "linear": LinearRouter(),
+    "linear": LinearRouter(10.0),
     "radial": RadialRouterClassifier(random_state=0),
 }
 BUDGETS = (0.15, 0.3, 0.5, 1.0, 2.0, 3.0)

@@ -33,7 +33,7 @@ COST_WEIGHT = 0.02
 ROUTERS = {
     "radial": lambda seed: RadialRouterClassifier(random_state=seed),
     "knn": lambda seed: KNNRouter(),
-    "ridge": lambda seed: LinearRouter(),
+    "ridge": lambda seed: LinearRouter(10.0),
     "mlp": lambda seed: MLPRouter(random_state=seed),
 }
 TAKES_NO_WEIGHTS = {"knn"}

@@ -17,7 +17,7 @@ from skrouter import FewOutcomesWarning, make_logged_target
 from skrouter._targets import rarely_tried
 from skrouter.baselines import BestSingleRouter, KNNRouter, LinearRouter
 
-ROUTERS = [BestSingleRouter(), LinearRouter(), KNNRouter()]
+ROUTERS = [BestSingleRouter(), LinearRouter(10.0), KNNRouter()]
 UNSEEN_CALLS = (0, 2, 5, 10)
 CASES = [(2, True), (2, False), (5, False), (20, False), (100, False)]
 

@@ -43,7 +43,7 @@ class BestPossible(ClassifierMixin, BaseEstimator):
 
 ROUTERS = {
     "RadialRouterClassifier": lambda seed: RadialRouterClassifier(random_state=seed),
-    "LinearRouter": lambda seed: LinearRouter(),
+    "LinearRouter": lambda seed: LinearRouter(10.0),
     "KNNRouter": lambda seed: KNNRouter(),
     "best": lambda seed: BestPossible(),
 }

@@ -25,10 +25,10 @@ def tfidf(analyzer):
 
 
 ROUTERS = {
-    "ridge, all-MiniLM-L6-v2": LinearRouter(encoder=SentenceEncoder()),
+    "ridge, all-MiniLM-L6-v2": LinearRouter(10.0, encoder=SentenceEncoder()),
     "kNN, all-MiniLM-L6-v2": KNNRouter(encoder=SentenceEncoder()),
-    "ridge, TF-IDF of words": LinearRouter(encoder=tfidf("word")),
-    "ridge, TF-IDF of characters": LinearRouter(encoder=tfidf("char")),
+    "ridge, TF-IDF of words": LinearRouter(10.0, encoder=tfidf("word")),
+    "ridge, TF-IDF of characters": LinearRouter(10.0, encoder=tfidf("char")),
 }
 
 

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skrouter import RadialRouterClassifier
 from skrouter._routers.fitted_network import _as_tensors
-from skrouter._training.averaging import FittedAverage, Network, average_learners
+from skrouter._training.averaging import Expected, FittedAverage, average_learners
 from skrouter._training.closed_form import ClusterLearners, LinearLearners
 from skrouter._training.judge import Judge
 from skrouter._training.outcomes import VALIDATED_SHARES
@@ -126,6 +126,29 @@ def test_with_few_outcomes_merit_is_what_is_explained():
     assert right.mean() > half.mean() > 0
 
 
+def test_a_prediction_as_it_is_explains_less_than_none_where_it_goes_too_far():
+    ours = judge(draw(shown=0.3))
+    assert not ours.measurable
+    once, thrice = SIGNAL[..., None], 3 * SIGNAL[..., None]
+    assert ours.explained(thrice).mean() == pytest.approx(ours.explained(once).mean())
+    assert ours.explained(thrice, as_it_is=True).mean() < 0
+    assert 0 < ours.merit(once, as_it_is=True).mean() <= ours.merit(once).mean()
+    candidates = [("none", 0 * once), ("once", once), ("thrice", thrice)]
+    assert ours.best_of(candidates, as_it_is=True) == "once"
+
+
+def test_the_best_of_noise_is_doubted():
+    ours, nothing = judge(draw()), np.zeros((N, 2, 1))
+    noise = [(i, np.random.default_rng(i).normal(size=(N, 2, 1))) for i in range(10)]
+    assert ours.best_of([("none", nothing), *noise], in_doubt="none") == "none"
+    found = ours.best_of([*noise, ("signal", SIGNAL[..., None])], in_doubt="none")
+    assert found == "signal"
+    slight, drawn = nothing.copy(), draw()[..., 0]
+    slight[np.flatnonzero(drawn[:, 0] > drawn[:, 1])[:2], 0] = 1.0  # right, but on two queries
+    assert ours.best_of([("none", nothing), ("slight", slight)]) == "slight"
+    assert ours.best_of([("none", nothing), ("slight", slight)], in_doubt="none") == "none"
+
+
 def average(learners, outcomes, **options):
     ours = judge(outcomes, **options)
     return average_learners(learners, ours, np.nanmean(outcomes, axis=0))
@@ -134,10 +157,10 @@ def average(learners, outcomes, **options):
 def test_learners_that_chance_does_not_tell_apart_share():
     noise = 0.3 * np.random.default_rng(0).normal(size=(N, 2))
     learners = {
-        "a": Network(SIGNAL),
-        "b": Network(SIGNAL + 0.01 * noise),
-        "worse": Network(SIGNAL + 0.6 * noise),
-        "wrong": Network(-SIGNAL),
+        "a": Expected(SIGNAL),
+        "b": Expected(SIGNAL + 0.01 * noise),
+        "worse": Expected(SIGNAL + 0.6 * noise),
+        "wrong": Expected(-SIGNAL),
     }
     _, validation, _ = average(learners, draw())
     shares = validation.shares
@@ -148,19 +171,19 @@ def test_learners_that_chance_does_not_tell_apart_share():
 
 
 def test_several_settings_weigh_as_much_as_the_best_of_them():
-    class Twins(Network):
+    class Twins(Expected):
         settings = (0, 1, 2)
 
         def out_of_fold(self, shares):
             return sum(shares) * self._deviations
 
-    _, validation, _ = average({"one": Network(SIGNAL), "three": Twins(SIGNAL)}, draw())
+    _, validation, _ = average({"one": Expected(SIGNAL), "three": Twins(SIGNAL)}, draw())
     assert validation.shares == pytest.approx({"one": 0.5, "three": 0.5})
 
 
 def test_predictions_of_held_out_queries_are_those_of_the_average():
     weight = np.random.default_rng(0).uniform(0.5, 2.0, N)
-    learners = {"a": Network(SIGNAL), "b": Network(0.2 * SIGNAL)}
+    learners = {"a": Expected(SIGNAL), "b": Expected(0.2 * SIGNAL)}
     outcomes = draw()
     _, validation, predictions = average(learners, outcomes, weight=weight)
     a, b = (validation.shares.get(name, 0.0) for name in "ab")
@@ -175,7 +198,7 @@ def test_the_fitted_average_is_the_sum_of_its_parts():
     mean = outcomes.mean(axis=0)
     known = X, (outcomes - mean).reshape(N, -1), weight, FOLDS, seed
     learners = {
-        "network": Network(SIGNAL),
+        "network": Expected(SIGNAL),
         "linear": LinearLearners(*known),
         "clusters": ClusterLearners(*known),
     }
@@ -353,13 +376,13 @@ def test_a_learner_that_is_far_better_has_all_shares():
     outcomes[np.arange(N), (SIDE > 0).astype(int), 0] = 1.0
     right = 0.4 * np.column_stack([-SIDE, SIDE])
 
-    class Twins(Network):
+    class Twins(Expected):
         settings = (0, 1)
 
         def out_of_fold(self, shares):
             return sum(shares) * self._deviations
 
-    _, validation, _ = average({"right": Network(right), "wrong": Twins(-right)}, outcomes)
+    _, validation, _ = average({"right": Expected(right), "wrong": Twins(-right)}, outcomes)
     assert validation.shares == {"right": 1.0}
 
 

@@ -35,6 +35,7 @@ from skrouter.baselines import (
     RandomRouter,
     RegressionRouter,
     RouterDCRouter,
+    StackedRouter,
     SVRRouter,
     ZeroRouter,
 )
@@ -44,15 +45,17 @@ from skrouter.metrics import make_routing_scorer, oracle_llms, routing_score
 nan = np.nan
 
 # One regressor per LLM, or one whose outputs do not share anything.
-APART = [KNNRouter(), LinearRouter(), RegressionRouter(), SVRRouter()]
+APART = [KNNRouter(), LinearRouter(10.0), RegressionRouter(), SVRRouter()]
 QUICK = {"learning_rate": 1e-2, "random_state": 0}
 LEARNED = [
     *APART,
+    LinearRouter(),
     ClusterRouter(24, random_state=0),
     MLPRouter(**QUICK),
     CosineClassifierRouter(16, **QUICK, max_iter=20),
     RouterDCRouter(16, **QUICK, n_best=1, max_iter=20),
     GraphRouter(16, **QUICK, max_iter=50),
+    StackedRouter([("linear", LinearRouter(10.0)), ("svr", SVRRouter())], random_state=0),
 ]
 # Learned as well, but of a pool they do not call every LLM, or several on one query.
 OTHER = [HybridLLMRouter(random_state=0), FrugalGPTRouter(random_state=0)]
@@ -107,6 +110,9 @@ def expected_failures(router):
     if isinstance(router, ClusterRouter):
         reason = "k-means begins at queries drawn at random, of which repeated ones make more"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
+    if isinstance(router, LinearRouter) and router.alpha == "auto":
+        reason = "the penalty is chosen by folds, into which repeated rows fall one by one"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, SVRRouter):
         reason = "scikit-learn scales the kernel by the unweighted variance, and stops at 1e-3"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
@@ -115,6 +121,9 @@ def expected_failures(router):
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, GraphRouter):
         reason = "edges are hidden at random, those of repeated rows one by one"
+        return {"check_sample_weight_equivalence_on_dense_data": reason}
+    if isinstance(router, StackedRouter):
+        reason = "members are weighed by folds, into which repeated rows fall one by one"
         return {"check_sample_weight_equivalence_on_dense_data": reason}
     if isinstance(router, HybridLLMRouter | FrugalGPTRouter):
         reason = "thresholds are chosen by folds, into which repeated rows fall one by one"
@@ -501,7 +510,9 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (RegressionRouter(StandardScaler()), "regressor"),
         (RegressionRouter(encoder=3), "encoder"),
         (LinearRouter(alpha=-1.0), "alpha"),
-        (LinearRouter(alpha="auto"), "alpha"),
+        (LinearRouter(alpha="large"), "alpha"),
+        (LinearRouter(rank=0), "rank"),
+        (LinearRouter(rank="full"), "rank"),
         (MLPRouter(hidden_dim=0), "hidden_dim"),
         (MLPRouter(alpha=-1.0), "alpha"),
         (SVRRouter(C=0), "C"),
@@ -518,6 +529,9 @@ def test_weights_that_a_regressor_cannot_take_are_refused(router, numbers):
         (FrugalGPTRouter(budget=0), "budget"),
         (HybridLLMRouter(labels="soft"), "labels"),
         (HybridLLMRouter(threshold=1.5), "threshold"),
+        (StackedRouter("linear"), "routers"),
+        (StackedRouter([("linear", LinearRouter())], cv=1), "cv"),
+        (StackedRouter([("linear", LinearRouter())], cv=None), "cv"),
         (KNNRouter(n_neighbors=0), "n_neighbors"),
         (KNNRouter(n_neighbors=2.5), "n_neighbors"),
         (KNNRouter(metric="similarity"), "metric"),

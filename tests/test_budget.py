@@ -155,7 +155,7 @@ def test_the_price_of_a_router_that_is_constant_keeps_the_budget():
     """All queries are alike: a price sends all of them to one LLM, the plan need not."""
     X = np.zeros((1000, 3))
     performance = np.stack([np.arange(1000) % 2, np.ones(1000)], axis=1)
-    router = LinearRouter(llm_names=["a", "b"]).fit(X, performance, [1.0, 5.66])
+    router = LinearRouter(10.0, llm_names=["a", "b"]).fit(X, performance, [1.0, 5.66])
     for budget, by_price in [(1.0, 1.0), (2.5, 1.0), (5.0, 1.0), (5.67, 5.66)]:
         plan = spend_budget(router, X, budget)
         assert bill_by_price(router, X, plan) == pytest.approx(by_price)
@@ -214,7 +214,7 @@ def test_what_cannot_be_done_is_refused():
             spend_budget(router, batch(10), budget)
     X, performance = np.zeros((10, 2)), np.tile([0.0, 1.0], (10, 1))
     with pytest.raises(ValueError, match="router was fitted without costs"):
-        spend_budget(LinearRouter().fit(X, performance), X, 1.0)
+        spend_budget(LinearRouter(10.0).fit(X, performance), X, 1.0)
     with pytest.raises(ValueError, match="'router' parameter of spend_budget"):
         spend_budget(BestSingleRouter().fit(X, performance), X, 1.0)
 

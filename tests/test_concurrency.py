@@ -171,7 +171,7 @@ def test_a_router_is_fitted_again_while_it_serves(kind, numbers):
     X, performance, cost = numbers
     router = {
         "radial": RadialRouterClassifier(**{**QUICK, "max_iter": 1}),
-        "linear": LinearRouter(),
+        "linear": LinearRouter(10.0),
         "fallback": FallbackRouter(KNNRouter(), min_margin=0.05, min_similarity=0.0),
         "exploring": ExploringRouter(KNNRouter(), random_state=0),
     }[kind]

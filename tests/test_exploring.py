@@ -56,9 +56,9 @@ def expected_failures(estimator):
 
 @parametrize_with_checks(
     [
-        ExploringRouter(LinearRouter(), exploration=0),
+        ExploringRouter(LinearRouter(10.0), exploration=0),
         ExploringRouter(BestSingleRouter(), exploration=0.0),
-        ExploringRouter(LinearRouter(), exploration=0.2, random_state=0),
+        ExploringRouter(LinearRouter(10.0), exploration=0.2, random_state=0),
         ExploringRouter(KNNRouter(), random_state=0),
     ],
     expected_failed_checks=expected_failures,
@@ -268,7 +268,7 @@ def test_it_follows_the_pool_of_the_router(numbers):
 
 def test_only_routers_that_predict_outcomes_have_them():
     assert not hasattr(ExploringRouter(BestSingleRouter()), "predict_outcomes")
-    assert hasattr(ExploringRouter(LinearRouter()), "predict_outcomes")
+    assert hasattr(ExploringRouter(LinearRouter(10.0)), "predict_outcomes")
 
 
 @pytest.mark.parametrize(
@@ -299,9 +299,9 @@ def test_bad_parameters_are_refused(numbers, change, message):
 @pytest.mark.parametrize(
     "router",
     [
-        make_pipeline(LinearRouter()),
-        ExploringRouter(LinearRouter()),
-        FrozenEstimator(FallbackRouter(LinearRouter(), min_margin=0.1)),
+        make_pipeline(LinearRouter(10.0)),
+        ExploringRouter(LinearRouter(10.0)),
+        FrozenEstimator(FallbackRouter(LinearRouter(10.0), min_margin=0.1)),
     ],
 )
 def test_only_a_router_itself_can_be_inside(router, numbers):
@@ -313,7 +313,7 @@ def test_data_are_needed_but_around_a_frozen_router(linear, numbers):
     X, performance = numbers
     for given, missing in (((), "X are"), ((X,), "y is"), ((None, performance), "X are")):
         with pytest.raises(ValueError, match=f"{missing} None. Only a fitted router"):
-            ExploringRouter(LinearRouter()).fit(*given)
+            ExploringRouter(LinearRouter(10.0)).fit(*given)
     router = ExploringRouter(FrozenEstimator(linear))
     with pytest.raises(NotFittedError):
         router.predict(X)
@@ -323,7 +323,7 @@ def test_data_are_needed_but_around_a_frozen_router(linear, numbers):
     with pytest.raises(ValueError, match="y has 200, and sample_weight has 50"):
         router.fit(X, performance, sample_weight=np.ones(50))
     with pytest.raises(NotFittedError):
-        ExploringRouter(FrozenEstimator(LinearRouter())).fit()
+        ExploringRouter(FrozenEstimator(LinearRouter(10.0))).fit()
 
 
 def test_it_can_be_searched_over_put_in_a_pipeline_and_pickled(numbers):
@@ -346,7 +346,7 @@ def test_names_of_data_frames(numbers):
     X, performance = numbers
     table = pd.DataFrame(X, columns=list("wxyz"))
     target = pd.DataFrame(performance, columns=NAMES)
-    router = ExploringRouter(LinearRouter()).fit(table, target, pd.Series(COST, index=NAMES))
+    router = ExploringRouter(LinearRouter(10.0)).fit(table, target, pd.Series(COST, index=NAMES))
     assert router.feature_names_in_.tolist() == list("wxyz")
     decided = pd.DataFrame({"row": table.index, **router.decide(table)})
     assert list(decided) == ["row", "llm", "propensity", "explored"] and len(decided) == len(X)

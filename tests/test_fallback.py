@@ -49,7 +49,7 @@ def expected_failures(estimator):
 
 @parametrize_with_checks(
     [
-        FallbackRouter(LinearRouter(), min_margin=0.01, min_similarity=0.0),
+        FallbackRouter(LinearRouter(10.0), min_margin=0.01, min_similarity=0.0),
         FallbackRouter(KNNRouter(), min_margin=0.01),
         FallbackRouter(BestSingleRouter(), min_margin=0.01),
     ],
@@ -72,7 +72,7 @@ def numbers():
 @pytest.fixture(scope="module")
 def linear(numbers):
     X, performance = numbers
-    return LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
+    return LinearRouter(10.0, llm_names=NAMES).fit(X, performance, cost=COST)
 
 
 def careful(linear, numbers, **parameters):
@@ -82,7 +82,7 @@ def careful(linear, numbers, **parameters):
 
 
 def test_it_fits_the_router_that_it_is_given(linear, numbers):
-    router = FallbackRouter(LinearRouter(llm_names=NAMES), fallback="c", min_margin=0.3)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=NAMES), fallback="c", min_margin=0.3)
     router.fit(*numbers, cost=COST)
     frozen = careful(linear, numbers, min_margin=0.3)
     np.testing.assert_array_equal(router.predict(numbers[0]), frozen.predict(numbers[0]))
@@ -202,7 +202,7 @@ def test_it_follows_the_pool_of_the_router(radial, numbers):
 
 def test_two_llms_have_one_column(numbers):
     X, performance = numbers
-    inner = LinearRouter(llm_names=["a", "b"]).fit(X, performance[:, :2])
+    inner = LinearRouter(10.0, llm_names=["a", "b"]).fit(X, performance[:, :2])
     router = FallbackRouter(FrozenEstimator(inner), fallback="a", min_margin=0.2)
     router.fit(X, performance[:, :2])
     difference = inner.decision_function(X)
@@ -217,7 +217,7 @@ def test_two_llms_have_one_column(numbers):
 
 def test_one_llm_is_never_unsure(numbers):
     X, performance = numbers
-    router = FallbackRouter(LinearRouter(llm_names=["a"]), fallback="a", min_margin=1e6)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=["a"]), fallback="a", min_margin=1e6)
     router.fit(X, performance[:, :1], cost=COST[:1])
     assert not router.abstains(X).any()
 
@@ -264,7 +264,9 @@ def test_without_a_name_the_strongest_llm_is_the_fallback(numbers):
     performance = performance - [0.0, 0.0, 0.45]  # now which is best depends on the weights
     positive = (X[:, 0] > 0).astype(float)
     for sample_weight, expected in ((None, "c"), (positive, "a"), (1 - positive, "b")):
-        router = FallbackRouter(LinearRouter(cost_weight=0.5, llm_names=NAMES), min_margin=100.0)
+        router = FallbackRouter(
+            LinearRouter(10.0, cost_weight=0.5, llm_names=NAMES), min_margin=100.0
+        )
         router.fit(X, performance, COST, sample_weight)
         assert router.fallback is None
         assert router.fallback_ == expected
@@ -279,7 +281,7 @@ def test_the_fallback_is_called_even_where_the_router_never_would(numbers):
     assert set(router.fit(X, performance).predict(X)) == {"c"}
     cost = np.tile(COST, (len(X), 1))
     cost[:, 0] = np.nan
-    inner = LinearRouter(cost_weight=0.0, llm_names=NAMES).fit(X, performance, cost)
+    inner = LinearRouter(10.0, cost_weight=0.0, llm_names=NAMES).fit(X, performance, cost)
     router = FallbackRouter(FrozenEstimator(inner), fallback="a", min_margin=100.0)
     router.fit(X, performance, cost)
     assert set(router.predict(X, cost_weight=0.1)) == {"a"}
@@ -290,7 +292,7 @@ def test_queries_without_weight_are_not_known(numbers):
     X, performance = numbers
     weight = np.ones(len(X))
     weight[0] = 0.0
-    router = FallbackRouter(LinearRouter(llm_names=NAMES), min_similarity=0.9999)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=NAMES), min_similarity=0.9999)
     router.fit(X, performance, COST, weight)
     assert router.abstains(X)[0]
     assert not router.abstains(X)[1:].any()
@@ -345,7 +347,7 @@ def texts():
 def test_each_text_is_encoded_once(texts):
     queries, performance = texts
     router = FallbackRouter(
-        LinearRouter(encoder=Counting(), llm_names=["a", "b"]),
+        LinearRouter(10.0, encoder=Counting(), llm_names=["a", "b"]),
         fallback="b",
         min_margin=0.05,
         min_similarity=0.5,
@@ -380,7 +382,7 @@ def test_an_encoder_that_is_trained_along(texts, tiny_bert_path):
 
 def test_failures_leave_the_fitted_state(linear, numbers):
     X, performance = numbers
-    router = FallbackRouter(LinearRouter(llm_names=NAMES), fallback="c", min_similarity=0.9)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=NAMES), fallback="c", min_similarity=0.9)
     router.fit(X, performance, COST)
     before = router.predict(X)
     with pytest.raises(ValueError, match="NaN"):
@@ -409,7 +411,7 @@ BAD = [
 def test_bad_parameters_are_refused_before_any_work(texts, change, message):
     queries = texts[0][:3]
     Counting.encoded = 0
-    router = FallbackRouter(LinearRouter(encoder=Counting(), llm_names=NAMES), min_margin=0.1)
+    router = FallbackRouter(LinearRouter(10.0, encoder=Counting(), llm_names=NAMES), min_margin=0.1)
     with pytest.raises(ValueError, match=message):
         router.set_params(**change).fit(queries, np.eye(3), COST)
     assert Counting.encoded == 0
@@ -418,7 +420,7 @@ def test_bad_parameters_are_refused_before_any_work(texts, change, message):
 
 
 def test_a_frozen_router_must_be_fitted(numbers):
-    router = FallbackRouter(FrozenEstimator(LinearRouter()), min_margin=0.1)
+    router = FallbackRouter(FrozenEstimator(LinearRouter(10.0)), min_margin=0.1)
     with pytest.raises(NotFittedError):
         router.fit(*numbers)
 
@@ -436,7 +438,7 @@ def test_a_frozen_router_does_not_hide_that_lengths_differ(linear, numbers, fall
 def test_it_can_be_searched_over_put_in_a_pipeline_and_pickled(numbers):
     X, performance = numbers
     y = make_routing_target(performance, COST)
-    router = FallbackRouter(LinearRouter(llm_names=NAMES), fallback="c", min_margin=0.1)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=NAMES), fallback="c", min_margin=0.1)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), router),
         {"fallbackrouter__min_margin": [0.0, 0.3], "fallbackrouter__router__alpha": [1.0]},
@@ -452,14 +454,14 @@ def test_names_of_data_frames(numbers):
     X, performance = numbers
     table = pd.DataFrame(X, columns=list("wxyz"))
     target = pd.DataFrame(performance, columns=NAMES)
-    router = FallbackRouter(LinearRouter(), fallback="c", min_similarity=0.5)
+    router = FallbackRouter(LinearRouter(10.0), fallback="c", min_similarity=0.5)
     router.fit(table, target, cost=pd.Series(COST, index=NAMES))
     assert router.feature_names_in_.tolist() == list("wxyz")
     assert set(router.predict(table)) <= set(NAMES)
 
 
 def test_a_refit_forgets_the_neighbours(numbers):
-    router = FallbackRouter(LinearRouter(), min_similarity=0.5).fit(*numbers)
+    router = FallbackRouter(LinearRouter(10.0), min_similarity=0.5).fit(*numbers)
     router.set_params(min_similarity=None, min_margin=0.1).fit(*numbers)
     assert not hasattr(router, "neighbors_")
 
@@ -467,11 +469,11 @@ def test_a_refit_forgets_the_neighbours(numbers):
 @pytest.mark.parametrize(
     "router",
     [
-        make_pipeline(LinearRouter()),
-        GuaranteedRouter(LinearRouter(), max_cost=1.0),
-        ExploringRouter(LinearRouter()),
-        FallbackRouter(LinearRouter(), min_margin=0.1),
-        FrozenEstimator(FallbackRouter(LinearRouter(), min_margin=0.1)),
+        make_pipeline(LinearRouter(10.0)),
+        GuaranteedRouter(LinearRouter(10.0), max_cost=1.0),
+        ExploringRouter(LinearRouter(10.0)),
+        FallbackRouter(LinearRouter(10.0), min_margin=0.1),
+        FrozenEstimator(FallbackRouter(LinearRouter(10.0), min_margin=0.1)),
     ],
 )
 @pytest.mark.parametrize("around", ["fallback", "guarantee"])
@@ -496,7 +498,7 @@ def test_a_router_that_must_be_told_the_task_is_refused(frozen, numbers):
 
 def test_similarity_is_not_measured_to_embeddings_of_another_fit(numbers):
     X, performance = numbers
-    inner = LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
+    inner = LinearRouter(10.0, llm_names=NAMES).fit(X, performance, cost=COST)
     router = FallbackRouter(FrozenEstimator(inner), fallback="c", min_similarity=0.5)
     router.fit(X, performance)
     inner.fit(X, performance, cost=COST)

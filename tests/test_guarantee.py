@@ -45,7 +45,7 @@ def data():
 def fitted():
     """A router, fitted on queries that no test calibrates on."""
     X, performance, cost = make(400, 1)
-    return LinearRouter(llm_names=NAMES).fit(X, performance, cost)
+    return LinearRouter(10.0, llm_names=NAMES).fit(X, performance, cost)
 
 
 # Conventions
@@ -89,7 +89,7 @@ def test_scikit_learn_conventions(estimator, check):
 def test_copies_and_pickles_choose_the_same(data):
     X, performance, cost = data
     before = np.random.get_state()[1].copy()
-    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0)
+    router = GuaranteedRouter(LinearRouter(10.0), max_cost=2.0, max_query_cost=25.0, random_state=0)
     chosen = router.fit(X, performance, cost).predict(X)
     assert not hasattr(router.router, "classes_")
     for other in (clone(router).fit(X, performance, cost), pickle.loads(pickle.dumps(router))):
@@ -103,7 +103,7 @@ def test_searches_pipelines_and_frames(data):
     y = make_routing_target(performance, cost)
     search = GridSearchCV(
         GuaranteedRouter(
-            LinearRouter(), max_cost=2.0, max_query_cost=25.0, cost_weights=FEW, random_state=0
+            LinearRouter(10.0), max_cost=2.0, max_query_cost=25.0, cost_weights=FEW, random_state=0
         ),
         {"router__alpha": [1.0, 1e6]},
         scoring=make_routing_scorer(0.05),
@@ -144,7 +144,7 @@ def test_text(tiny_encoder_path):
 def test_predictions_are_those_of_the_router_at_the_chosen_trade_off(data):
     X, performance, cost = data
     router = GuaranteedRouter(
-        LinearRouter(cost_weight=3.0), max_cost=2.0, max_query_cost=25.0, random_state=0
+        LinearRouter(10.0, cost_weight=3.0), max_cost=2.0, max_query_cost=25.0, random_state=0
     )
     router.fit(X, performance, cost)
     asked = {"cost_weight": router.cost_weight_}
@@ -216,7 +216,7 @@ def test_every_trade_off_is_tested_until_one_fails(options, data, fitted):
 def test_choices_between_two_steps_are_not_tested_again_but_ties_are():
     # Exactly at 0.25 the two are equal, and the first is called; above it the second, cheaper one.
     X, performance, cost = np.zeros((50, 1)), np.tile([1.0, 0.5], (50, 1)), [3.0, 1.0]
-    fitted = LinearRouter().fit(X, performance, cost)
+    fitted = LinearRouter(10.0).fit(X, performance, cost)
     assert fitted.predict(X[:1], cost_weight=0.25) == [0]
     router = GuaranteedRouter(
         FrozenEstimator(fitted), max_cost=2.0, cost_weights=[0.0, 0.2, 0.25, 0.3, 0.4]
@@ -224,7 +224,7 @@ def test_choices_between_two_steps_are_not_tested_again_but_ties_are():
     assert router.cost_weights_.tolist() == [0.4, 0.3, 0.25]
     assert router.means_.tolist() == pytest.approx([1.0, 1.0, 3.0])
     # At 0 the first of equals is called, above it the cheapest.
-    equal = LinearRouter().fit(X, np.ones((50, 2)), cost)
+    equal = LinearRouter(10.0).fit(X, np.ones((50, 2)), cost)
     router = GuaranteedRouter(
         FrozenEstimator(equal), min_performance=0.9, cost_weights=[0.0, 0.1]
     ).fit(X, np.tile([1.0, 0.0], (50, 1)), cost)
@@ -275,10 +275,12 @@ def test_more_confidence_spends_less(data, fitted):
 
 def test_a_budget_above_every_cost_buys_the_best(data):
     X, performance, cost = data
-    router = GuaranteedRouter(LinearRouter(), max_cost=26.0, max_query_cost=25.0, random_state=0)
+    router = GuaranteedRouter(
+        LinearRouter(10.0), max_cost=26.0, max_query_cost=25.0, random_state=0
+    )
     assert router.fit(X, performance, cost).cost_weight_ == 0
     assert (router.p_values_ == 0).all()
-    assert GuaranteedRouter(LinearRouter(), min_performance=0.0).fit(*data).cost_weight_ == 1e6
+    assert GuaranteedRouter(LinearRouter(10.0), min_performance=0.0).fit(*data).cost_weight_ == 1e6
 
 
 def test_the_reference_is_the_best_llm_of_the_training_part(data):
@@ -289,7 +291,7 @@ def test_the_reference_is_the_best_llm_of_the_training_part(data):
     )
     performance[train, 1], performance[calibration, 1] = 1.0, 0.0
     router = GuaranteedRouter(
-        LinearRouter(llm_names=NAMES),
+        LinearRouter(10.0, llm_names=NAMES),
         max_cost=0.9,
         max_query_cost=25.0,
         relative=True,
@@ -305,7 +307,7 @@ def test_the_reference_is_the_best_llm_of_the_training_part(data):
 @pytest.mark.parametrize("relative", [False, True])
 def test_llms_that_cost_nothing_keep_every_budget(relative, data):
     X, performance, _ = data
-    router = GuaranteedRouter(LinearRouter(), max_cost=0.5, relative=relative, random_state=0)
+    router = GuaranteedRouter(LinearRouter(10.0), max_cost=0.5, relative=relative, random_state=0)
     router.fit(X, performance, cost=[0.0, 0.0, 0.0])
     assert router.cost_weight_ == router.mean_ == router.bound_ == router.max_query_cost_ == 0
     assert (router.p_values_ == 0).all()
@@ -319,7 +321,7 @@ def test_labels_of_a_series(data):
     X, performance, _ = data
     # As they were before pandas had strings of its own.
     labels = pd.Series(np.array(NAMES, dtype=object)[performance.argmax(axis=1)], dtype=object)
-    router = GuaranteedRouter(LinearRouter(), max_cost=1.5, relative=True, random_state=0)
+    router = GuaranteedRouter(LinearRouter(10.0), max_cost=1.5, relative=True, random_state=0)
     router.fit(X, labels, cost=[1.0, 2.0, 9.0])
     assert router.reference_ == labels.value_counts().index[0]
     assert type(router.reference_) is str
@@ -328,7 +330,7 @@ def test_labels_of_a_series(data):
         np.arange(200), test_size=0.5, random_state=np.random.RandomState(1)
     )
     assert 199 in calibration
-    router = GuaranteedRouter(LinearRouter(), max_cost=8.0, random_state=1)
+    router = GuaranteedRouter(LinearRouter(10.0), max_cost=8.0, random_state=1)
     router.fit(X[:200], rare, cost=[1.0, 2.0, 9.0])
     assert router.classes_.tolist() == ["a", "b", "rare"]
 
@@ -364,7 +366,7 @@ def test_what_was_not_observed_is_taken_at_its_worst(fitted):
 def test_weights(data):
     X, performance, cost = data
     weight = np.random.default_rng(0).integers(0, 3, size=1200)
-    router = GuaranteedRouter(LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0)
+    router = GuaranteedRouter(LinearRouter(10.0), max_cost=2.0, max_query_cost=25.0, random_state=0)
     router.fit(X, performance, cost, sample_weight=weight)
     kept = weight > 0
     again = clone(router).fit(X[kept], performance[kept], cost[kept], weight[kept])
@@ -473,7 +475,7 @@ def test_a_guarantee_is_not_for_another_pool(data):
 def test_bad_requests_are_refused_before_any_work(options, message, data, monkeypatch):
     monkeypatch.setattr(LinearRouter, "_read_training_data", None)
     with pytest.raises(ValueError, match=re.escape(message)):
-        GuaranteedRouter(LinearRouter(), **options).fit(*data)
+        GuaranteedRouter(LinearRouter(10.0), **options).fit(*data)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +489,7 @@ def test_a_router_of_one_trade_off_is_refused(router, data):
 def test_bad_outcomes_are_refused_before_any_work(data, monkeypatch):
     monkeypatch.setattr(LinearRouter, "_read_training_data", None)
     X, performance, cost = data
-    router = GuaranteedRouter(LinearRouter(), min_performance=0.5)
+    router = GuaranteedRouter(LinearRouter(10.0), min_performance=0.5)
     for missing in (None, np.full(3, np.nan)):
         with pytest.raises(ValueError, match="cost is missing: without costs there is no trade"):
             router.fit(X, performance, missing)
@@ -502,9 +504,9 @@ def test_bad_outcomes_are_refused_before_any_work(data, monkeypatch):
 
 def test_a_frozen_router_that_knows_too_little_is_refused(data):
     X, performance, cost = data
-    free = LinearRouter().fit(X, performance)
+    free = LinearRouter(10.0).fit(X, performance)
     for router, options, error, message in [
-        (LinearRouter(), {}, NotFittedError, "not fitted"),
+        (LinearRouter(10.0), {}, NotFittedError, "not fitted"),
         (free, {}, ValueError, "router was fitted without costs"),
         (clone(free).fit(X, performance, cost), {"relative": True}, ValueError, "reference is mis"),
     ]:
@@ -528,7 +530,7 @@ def test_a_target_out_of_reach_is_refused_with_the_best_that_is_not(options, saf
     X, performance, cost = data
     (name, target), *_ = options.items()
     router = GuaranteedRouter(
-        LinearRouter(), max_cost=2.0, max_query_cost=25.0, random_state=0
+        LinearRouter(10.0), max_cost=2.0, max_query_cost=25.0, random_state=0
     ).fit(*data)
     before = router.predict(X)
     router.set_params(**{"max_cost": None, "max_query_cost": None, **options})

@@ -59,6 +59,10 @@ SETTINGS = {
     "GraphRouter": {"max_iter": 2},
     "MLPRouter": {"max_iter": 5},
     "RouterDCRouter": {"max_iter": 2},
+    "StackedRouter": {
+        "routers": [("linear", LinearRouter(0.1)), ("knn", KNNRouter(5))],
+        "random_state": 0,
+    },
 }
 
 
@@ -68,20 +72,25 @@ def make(name):
             max_iter=1, cv=None, hidden_dim=8, device="cpu", random_state=0, llm_names=NAMES
         )
     if name == "fallback":
-        return FallbackRouter(LinearRouter(llm_names=NAMES), min_similarity=0.5, min_margin=0.01)
+        return FallbackRouter(
+            LinearRouter(10.0, llm_names=NAMES), min_similarity=0.5, min_margin=0.01
+        )
+    if name == "reduced":
+        return LinearRouter(0.1, rank=1, llm_names=NAMES)
     if name == "exploring":
-        return ExploringRouter(LinearRouter(llm_names=NAMES), random_state=0)
+        return ExploringRouter(LinearRouter(10.0, llm_names=NAMES), random_state=0)
     if name == "guaranteed":
-        return GuaranteedRouter(LinearRouter(llm_names=NAMES), max_cost=4.0, random_state=0)
+        return GuaranteedRouter(LinearRouter(10.0, llm_names=NAMES), max_cost=4.0, random_state=0)
     if name == "frozen":
-        frozen = FrozenEstimator(LinearRouter(llm_names=NAMES).fit(X, PERFORMANCE, cost=COST))
+        frozen = FrozenEstimator(LinearRouter(10.0, llm_names=NAMES).fit(X, PERFORMANCE, cost=COST))
         return GuaranteedRouter(frozen, max_cost=4.0, random_state=0)
     return getattr(baselines, name)(llm_names=NAMES, **SETTINGS.get(name, {}))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
-    "name", [*baselines.__all__, "radial", "fallback", "exploring", "guaranteed", "frozen"]
+    "name",
+    [*baselines.__all__, "radial", "reduced", "fallback", "exploring", "guaranteed", "frozen"],
 )
 def test_every_router_comes_back_as_it_was(name, tmp_path):
     if name == "GraphRouter":
@@ -98,7 +107,7 @@ def test_every_router_comes_back_as_it_was(name, tmp_path):
 
 
 def fit(router=None):
-    router = LinearRouter(cost_weight=0.1, llm_names=NAMES) if router is None else router
+    router = LinearRouter(10.0, cost_weight=0.1, llm_names=NAMES) if router is None else router
     return router.fit(X, PERFORMANCE, cost=COST)
 
 
@@ -146,7 +155,7 @@ def test_pipelines_and_searches_come_back(tmp_path):
 def texts(tiny_encoder_path):
     queries = ["sort a list", "prove the theorem", "what is a prime", "write a poem"] * 5
     performance = np.tile([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]], (5, 1))
-    router = LinearRouter(encoder=SentenceEncoder(tiny_encoder_path), llm_names=["a", "b"])
+    router = LinearRouter(10.0, encoder=SentenceEncoder(tiny_encoder_path), llm_names=["a", "b"])
     return router.fit(queries, performance), queries
 
 
@@ -498,11 +507,11 @@ def test_estimators_of_scikit_learn_are_trusted_and_nothing_else_of_it(name, tru
 def test_what_cannot_be_saved(tmp_path, monkeypatch):
     path = tmp_path / "r.skops"
     with pytest.raises(NotFittedError):
-        skrouter.save(LinearRouter(), path)
+        skrouter.save(LinearRouter(10.0), path)
     with pytest.raises(TypeError, match="router must be a fitted router, with classes_"):
         skrouter.save(StandardScaler().fit(X), path)
     transform = FunctionTransformer(lambda queries: np.array([[len(q)] for q in queries]))
-    router = LinearRouter(encoder=transform).fit(["a", "bb", "ccc"], PERFORMANCE[:3])
+    router = LinearRouter(10.0, encoder=transform).fit(["a", "bb", "ccc"], PERFORMANCE[:3])
     with pytest.raises(ValueError, match="could not be loaded again: .*<lambda>"):
         skrouter.save(router, path)
     monkeypatch.setattr(OwnRegression, "__module__", "nowhere")
@@ -552,7 +561,7 @@ def test_other_versions_warn_once(name, package, category, tmp_path):
 def test_a_file_is_replaced_at_once(tmp_path):
     """Whoever loads while another saves gets one router or the other."""
     path = tmp_path / "r.skops"
-    routers = [fit(), fit(LinearRouter(cost_weight=0.2, llm_names=NAMES))]
+    routers = [fit(), fit(LinearRouter(10.0, cost_weight=0.2, llm_names=NAMES))]
     skrouter.save(routers[0], path)
     stop = threading.Event()
 

@@ -32,11 +32,17 @@ IMPORTED = {
     # NaN, None and pandas' NA in columns of objects, also without pandas
     "sklearn.utils._missing": {"is_pandas_na", "is_scalar_nan"},
     "sklearn.utils.validation": {"_check_sample_weight", "_num_samples"},
+    # parameters of named members, and the picture of them, as in scikit-learn's own ensembles
+    "sklearn.utils.metaestimators": {"_BaseComposition"},
+    "sklearn.utils._repr_html.estimator": {"_VisualBlock"},
 }
 # What is called on an object: where it comes from.
 CALLED = {
     "_validate_params": "sklearn.base.BaseEstimator",
     "_init_callback_context": "sklearn.callback.CallbackSupportMixin",
+    "_get_params": "sklearn.utils.metaestimators._BaseComposition",
+    "_set_params": "sklearn.utils.metaestimators._BaseComposition",
+    "_validate_names": "sklearn.utils.metaestimators._BaseComposition",
 }
 # What those calls leave on the object.
 LEFT = {"_callback_fit_ctx"}

@@ -12,8 +12,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
 from sklearn.metrics import brier_score_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -36,11 +37,12 @@ from skrouter.metrics import (
     routing_score,
     routing_share,
 )
+from skrouter.report._predictability import interaction, per_query_signal
 from skrouter.report._verdict import write_verdict
 
 nan = np.nan
 NAMES = ["small", "large", "math"]
-REFERENCES = ["best single LLM", "best LLM per task", "kNN", "random", "oracle"]
+REFERENCES = ["best single LLM", "best LLM per task", "kNN", "ridge", "random", "oracle"]
 FAST = {"n_resamples": 499, "random_state": 0}
 TRAIN, TEST = slice(0, 200), slice(200, 400)
 
@@ -100,13 +102,14 @@ def test_scores_are_those_of_the_metrics(report, problem, linear):
         "best single LLM": single,
         "best LLM per task": table.predict(X[TEST], tasks=tasks[TEST]),
         "kNN": KNNRouter(llm_names=NAMES).fit(*rows).predict(X[TEST]),
+        "ridge": LinearRouter(llm_names=NAMES).fit(*rows).predict(X[TEST]),
         "random": np.full((200, 3), 1 / 3),
         "oracle": oracle_llms(**y, cost_weight=0.02),
     }
     assert list(report.scores) == ["router", *REFERENCES]
     for name, llms in choices.items():
         expected = routing_score(llms=llms, cost_weight=0.02, **y)
-        extra = 0.25 if name in ("router", "kNN") else 0.0
+        extra = 0.25 if name in ("router", "kNN", "ridge") else 0.0
         got = report.scores[name]
         assert got.performance == pytest.approx(expected.performance)
         assert got.cost == pytest.approx(expected.cost + extra)
@@ -136,7 +139,7 @@ def test_realised_share_of_the_oracles_gain(report):
     most = scores["oracle"] - scores["best single LLM"]
     for name, share in report.realised.items():
         assert share == pytest.approx((scores[name] - scores["best single LLM"]) / most)
-    assert list(report.realised) == ["router", "best LLM per task", "kNN"]
+    assert list(report.realised) == ["router", "best LLM per task", "kNN", "ridge"]
 
 
 def test_savings_contain_the_cost_of_the_router(report, problem):
@@ -192,7 +195,7 @@ def test_without_train_rows_the_best_single_llm_is_chosen_in_hindsight(linear, p
     assert report.best_single_llm == NAMES[means.argmax()]
     assert report.scores["best single LLM"].utility == pytest.approx(means.max())
     assert "chosen in hindsight" in report.notes[0]
-    assert "the best LLM per task and kNN were cross-fitted" in report.notes[0]
+    assert "the best LLM per task, kNN and ridge were cross-fitted" in report.notes[0]
     assert report.scores["kNN"].utility > means.max()
     # Constant predictions are those of these rows.
     expected = performance[TEST].var(axis=0).mean()
@@ -203,10 +206,11 @@ def test_crossfitted_references_do_not_see_the_row_that_they_serve(problem):
     """Outcomes are coin flips: who saw them could be right on all, who did not is right on half."""
     rng = np.random.default_rng(0)
     X, performance = rng.normal(size=(300, 3)), np.eye(2)[rng.integers(2, size=300)]
-    router = LinearRouter(cost_weight=0.0).fit(X, performance)  # has seen them
+    router = LinearRouter(10.0, cost_weight=0.0).fit(X, performance)  # has seen them
     report = routing_report(router, X, performance, tasks=np.arange(300), **FAST)
     assert report.scores["oracle"].performance == 1.0
     assert report.scores["kNN"].performance < 0.58
+    assert report.scores["ridge"].performance < 0.58
     assert report.scores["best LLM per task"].performance < 0.58
     assert max(report.signal) < 0.03
 
@@ -239,6 +243,16 @@ def test_the_verdict_where_there_is_nothing_to_route_by(problem):
     assert "kNN on the same embeddings is better" in report.verdict
     assert max(report.signal) < 0.03
     assert report.calibration.skill < 0.03
+
+
+def test_the_signal_is_that_of_a_ridge_with_a_penalty_of_ten(problem):
+    X, performance, _, _ = problem
+    observed, predicted = interaction(performance), np.empty(performance.shape)
+    for train, test in KFold(3, shuffle=True, random_state=0).split(X):
+        predicted[test] = Ridge(10.0).fit(X[train], observed[train]).predict(X[test])
+    expected = 1 - np.square(observed - predicted).sum() / np.square(observed).sum()
+    found = per_query_signal(X, performance, 3, 0)
+    assert found.ridge == pytest.approx(expected) and found.ridge > 0.1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -309,32 +323,42 @@ def test_a_router_that_calls_one_llm_does_not_route(problem):
 
 
 @pytest.mark.parametrize(
-    ("single", "table", "knn", "pays", "sentences"),
+    ("single", "table", "knn", "ridge", "pays", "sentences"),
     [
-        (1, 1, 1, True, ["beats always", "It also beats the best LLM per task"]),
-        (1, 1, 0, True, ["beats always", "It also beats the best LLM per task", "kNN", "as good"]),
-        (1, 0, -1, True, ["It does not beat the best LLM per task", "is better"]),
-        (1, -1, 1, True, ["beats always", "It is worse than the best LLM per task"]),
+        (1, 1, 1, 1, True, ["beats always", "It also beats the best LLM per task"]),
+        (1, 1, 1, 0, True, ["beats always", "Ridge on the same embeddings is as good"]),
+        (1, 1, 0, -1, True, ["kNN on the same", "as good", "Ridge on the same", "is better"]),
+        (
+            1,
+            1,
+            0,
+            1,
+            True,
+            ["beats always", "It also beats the best LLM per task", "kNN", "as good"],
+        ),
+        (1, 0, -1, 1, True, ["It does not beat the best LLM per task", "is better"]),
+        (1, -1, 1, 1, True, ["beats always", "It is worse than the best LLM per task"]),
         # No second claim without the first, however large the difference.
-        (0, 1, 0, False, ["does not beat always", "per task is worse still"]),
-        (-1, nan, nan, False, ["does not beat always calling LLM 0: it is worse"]),
+        (0, 1, 0, 0, False, ["does not beat always", "per task is worse still"]),
+        (-1, nan, nan, nan, False, ["does not beat always calling LLM 0: it is worse"]),
     ],
 )
-def test_what_the_sentences_say(single, table, knn, pays, sentences):
+def test_what_the_sentences_say(single, table, knn, ridge, pays, sentences):
     def interval(place):
         return PairedDifference(place * 0.1, place * 0.1 - 0.05, place * 0.1 + 0.05, 100)
 
-    names = ["best single LLM", "best LLM per task", "kNN"]
+    names = ["best single LLM", "best LLM per task", "kNN", "ridge"]
     got, verdict = write_verdict(
         single=0,
         called=[0, 1],
-        differences=dict(zip(names, map(interval, (single, table, knn)), strict=True)),
+        differences=dict(zip(names, map(interval, (single, table, knn, ridge)), strict=True)),
         better_in_hindsight=None,
     )
     assert got is pays
     assert all(sentence in verdict for sentence in sentences)
     assert "nan" not in verdict
     assert ("kNN" in verdict) is (knn < 0 or (knn == 0 and pays))
+    assert ("Ridge" in verdict) is (ridge < 0 or (ridge == 0 and pays))
 
 
 def test_better_in_hindsight_is_said(problem):
@@ -392,7 +416,7 @@ def test_a_router_of_one_trade_off_is_judged_at_another(problem):
 
 def test_without_costs(problem):
     X, performance, _, _ = problem
-    router = LinearRouter(llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])
+    router = LinearRouter(10.0, llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])
     report = routing_report(router, X[TEST], performance[TEST], **FAST)
     assert report.cost_weight == 0 and report.savings == {}
     assert np.isnan(report.scores["router"].cost)
@@ -442,8 +466,8 @@ def embedding():
 def test_pipelines_and_searches(texts):
     queries, y, names = texts
     rows = {"X_train": queries[:150], "y_train": y[:150]}
-    router = LinearRouter(encoder=embedding(), llm_names=names).fit(queries[:150], y[:150])
-    pipeline = make_pipeline(*embedding(), LinearRouter(llm_names=names))
+    router = LinearRouter(10.0, encoder=embedding(), llm_names=names).fit(queries[:150], y[:150])
+    pipeline = make_pipeline(*embedding(), LinearRouter(10.0, llm_names=names))
     search = GridSearchCV(
         pipeline, {"linearrouter__alpha": [10.0]}, scoring=make_routing_scorer(0.02), cv=2
     )
@@ -593,7 +617,7 @@ def test_text_is_aligned(report):
     assert " ".join(text.split()).count(report.verdict) == 1
     lines = text.splitlines()
     (start,) = [i for i, line in enumerate(lines) if line.startswith("router  ")]
-    rows = lines[start : start + 6]
+    rows = lines[start : start + 7]
     assert [row.split("  ")[0] for row in rows] == ["router", *REFERENCES]
     # Performance, the first number, has its decimal point in one place.
     assert len({row.index(".") for row in rows}) == 1

@@ -49,7 +49,7 @@ def problem():
 def guaranteed(problem):
     """Held far from the trade-off of its router, 0.02."""
     router = GuaranteedRouter(
-        LinearRouter(llm_names=NAMES), max_cost=3.0, max_query_cost=5.0, random_state=0
+        LinearRouter(10.0, llm_names=NAMES), max_cost=3.0, max_query_cost=5.0, random_state=0
     )
     router.fit(*problem, cost=COST)
     assert router.cost_weight_ > 0.05
@@ -76,7 +76,7 @@ def fallback(router, problem):
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_fallback_chooses_at_the_trade_off_of_the_report(problem, frozen):
     X, performance = problem
-    inner = LinearRouter(cost_weight=0.0, llm_names=NAMES)
+    inner = LinearRouter(10.0, cost_weight=0.0, llm_names=NAMES)
     if frozen:
         inner = FrozenEstimator(inner.fit(*problem, cost=COST))
     router = fallback(inner, problem)
@@ -102,7 +102,7 @@ def test_a_fallback_of_one_trade_off_is_judged_at_another(problem):
 
 def test_a_fallback_without_costs(problem):
     X, performance = problem
-    router = FallbackRouter(LinearRouter(llm_names=NAMES), min_margin=0.1).fit(X, performance)
+    router = FallbackRouter(LinearRouter(10.0, llm_names=NAMES), min_margin=0.1).fit(X, performance)
     assert routing_report(router, X, performance, **FAST).cost_weight == 0
     report = routing_report(router, X, performance, cost=COST, **FAST)
     assert "The router was fitted without costs, and is judged with them." in report.notes
@@ -149,7 +149,7 @@ def test_a_report_says_what_a_guarantee_rests_on(problem, guaranteed):
 def test_embeddings_are_those_of_the_router_inside(monkeypatch):
     data = make_routing_problem(200, random_state=0)
     encoder = make_pipeline(TfidfVectorizer(), TruncatedSVD(8, random_state=0))
-    inner = LinearRouter(encoder=encoder, llm_names=data.llm_names)
+    inner = LinearRouter(10.0, encoder=encoder, llm_names=data.llm_names)
     router = FallbackRouter(inner, min_margin=0.01).fit(data.queries, data.performance, data.cost)
 
     def embed(self, *_):
@@ -204,7 +204,7 @@ def test_chats_that_are_shared_are_counted(looks):
 
 def test_one_resample_makes_no_interval(problem):
     X, performance = problem
-    router = LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
+    router = LinearRouter(10.0, llm_names=NAMES).fit(X, performance, cost=COST)
     with pytest.raises(ValueError, match="'n_resamples' parameter of routing_report must be"):
         routing_report(router, X, performance, cost=COST, n_resamples=1)
 
@@ -302,12 +302,12 @@ def test_a_fallback_around_a_router_of_a_fixed_trade_off_has_a_report(problem, f
 def test_a_router_inside_others_chooses_at_the_trade_off_of_the_report(problem, outer):
     X, performance = problem
     y = make_routing_target(performance, COST)
-    search = GridSearchCV(LinearRouter(llm_names=NAMES), {}, cv=2)
+    search = GridSearchCV(LinearRouter(10.0, llm_names=NAMES), {}, cv=2)
     scaled = make_pipeline(StandardScaler(), search)
     router = {"search": search, "pipeline of a search": scaled, "frozen": scaled}[outer].fit(X, y)
     if outer == "frozen":
         router = FrozenEstimator(router)
-    bare = LinearRouter(llm_names=NAMES)
+    bare = LinearRouter(10.0, llm_names=NAMES)
     if outer == "search":
         chosen = bare.fit(X, y).predict(X, cost_weight=0.15)
     else:

@@ -31,14 +31,16 @@ def numbers():
 @pytest.fixture(scope="module")
 def linear(numbers):
     X, performance = numbers
-    return LinearRouter(llm_names=NAMES).fit(X, performance, cost=COST)
+    return LinearRouter(10.0, llm_names=NAMES).fit(X, performance, cost=COST)
 
 
 @pytest.mark.filterwarnings("ignore:Performance cannot change a choice")
 def test_one_fit_serves_every_trade_off(linear, numbers):
     X, performance = numbers
     for weight in (0.0, 0.01, 0.1, 10.0):
-        dedicated = LinearRouter(cost_weight=weight, llm_names=NAMES).fit(X, performance, COST)
+        dedicated = LinearRouter(10.0, cost_weight=weight, llm_names=NAMES).fit(
+            X, performance, COST
+        )
         asked = linear.predict(X, cost_weight=weight)
         np.testing.assert_array_equal(asked, dedicated.predict(X))
         np.testing.assert_allclose(
@@ -61,7 +63,7 @@ def test_unknown_costs_do_not_matter_where_they_are_not_charged(numbers):
     X, performance = numbers
     cost = np.tile(COST, (len(X), 1))
     cost[:, 2] = np.nan
-    router = LinearRouter(cost_weight=0.0, llm_names=NAMES).fit(X, performance, cost)
+    router = LinearRouter(10.0, cost_weight=0.0, llm_names=NAMES).fit(X, performance, cost)
     chosen = router.predict(X[:2], cost_weight=[0.0, 0.1])
     assert chosen[0] == router.predict(X[:1])[0] == "c"
     assert chosen[1] != "c"
@@ -91,7 +93,7 @@ def test_a_router_trained_for_one_trade_off_knows_no_other(numbers):
 
 def test_without_costs_there_is_nothing_to_charge(numbers):
     X, performance = numbers
-    router = LinearRouter().fit(X, performance)
+    router = LinearRouter(10.0).fit(X, performance)
     np.testing.assert_array_equal(router.predict(X, cost_weight=0.0), router.predict(X))
     with pytest.raises(ValueError, match="fitted without costs"):
         router.predict(X, cost_weight=0.1)
@@ -200,7 +202,7 @@ def test_booleans_in_a_frame_are_matched_by_name(linear, numbers, dtype):
 
 def test_booleans_as_objects_are_booleans(numbers):
     X, performance = numbers
-    router = LinearRouter().fit(X, performance, cost=COST)
+    router = LinearRouter(10.0).fit(X, performance, cost=COST)
     allowed = np.array([[True, False, False]] * len(X), dtype=object)
     assert set(router.predict(X, cost_weight=0, allowed=allowed)) == {0}
 
@@ -217,14 +219,16 @@ def test_a_frame_of_other_llms_or_of_more_than_booleans_is_refused(linear, numbe
 
 def test_a_boolean_is_no_name(numbers):
     X, performance = numbers
-    router = LinearRouter().fit(X, performance, cost=COST)
+    router = LinearRouter(10.0).fit(X, performance, cost=COST)
     with pytest.raises(ValueError, match="allowed"):
         router.predict(X[:1], allowed=[[True, 2]])
 
 
 def test_where_no_cost_is_known_no_cost_can_be_charged(numbers):
     X, performance = numbers
-    router = LinearRouter(cost_weight=0.0).fit(X, performance, cost=np.full((len(X), 3), np.nan))
+    router = LinearRouter(10.0, cost_weight=0.0).fit(
+        X, performance, cost=np.full((len(X), 3), np.nan)
+    )
     assert set(router.predict(X)) <= {0, 1, 2}
     for method in (router.predict, router.predict_proba):
         with pytest.raises(ValueError, match="cost_weight=0"):

@@ -24,8 +24,8 @@ QUERIES = [f"{word} the number {i}" for i in range(30) for word in ("prove", "co
 def routers():
     """One of each kind that there is."""
     yield RadialRouterClassifier(**QUICK)
-    yield FallbackRouter(LinearRouter(), min_margin=0.1, min_similarity=0.2)
-    yield ExploringRouter(LinearRouter())
+    yield FallbackRouter(LinearRouter(10.0), min_margin=0.1, min_similarity=0.2)
+    yield ExploringRouter(LinearRouter(10.0))
     yield GuaranteedRouter(
         KNNRouter(n_neighbors=5), max_cost=5.0, max_query_cost=20.0, random_state=0
     )

@@ -12,6 +12,13 @@ BEST_SINGLE = "best single LLM"
 BEST_PER_TASK = "best LLM per task (told the task)"
 GRAPH = "GraphRouter"
 
+STACK = baselines.StackedRouter(
+    [
+        ("kNN", baselines.KNNRouter()),
+        ("ridge", baselines.LinearRouter()),
+        ("table", baselines.ClusterRouter()),
+    ]
+)
 FOREST = RandomForestRegressor(n_estimators=100, min_samples_leaf=20, max_features="sqrt")
 
 # Every LLM that is right is drawn near, every one that fails is pushed away.
@@ -25,7 +32,7 @@ ROUTERS = {
         baselines.KNNRouter(),
         [{}, {"n_neighbors": 20}, {"n_neighbors": 40}, {"n_neighbors": 160}],
     ),
-    "ridge": (baselines.LinearRouter(), [{}, {"alpha": 1.0}, {"alpha": 30.0}, {"alpha": 100.0}]),
+    "ridge": (baselines.LinearRouter(), [{}, {"alpha": 10.0}, {"alpha": 30.0}, {"alpha": 100.0}]),
     "MLP": (
         baselines.MLPRouter(),
         [{}, {"alpha": 0.1}, {"max_iter": 50}, {"learning_rate": 3e-4}],
@@ -34,6 +41,10 @@ ROUTERS = {
     "random forest": (
         baselines.RegressionRouter(FOREST),
         [{}] + [{"regressor__min_samples_leaf": n} for n in (5, 50, 100)],
+    ),
+    "stack of kNN, ridge and a cluster table": (
+        STACK,
+        [{}, {"kNN__n_neighbors": 100}, {"ridge__alpha": 10.0}, {"cv": 8}],
     ),
     "CosineClassifier": (
         baselines.CosineClassifierRouter(),

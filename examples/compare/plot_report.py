@@ -73,7 +73,7 @@ print(noisy_report)
 # -----------------------------
 #
 # On the dashed line what is predicted is what is observed. On the real outcomes the predictions of
-# the ridge are shrunk too much towards the mean. On the wrong queries it predicts about the
+# the ridge are near it, and go somewhat too far at both ends. On the wrong queries it predicts the
 # mean of each LLM, and lies on the line as well: a reliable router need not be a useful one. That
 # is what the skill and the signal of the report are for.
 

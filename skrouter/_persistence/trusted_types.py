@@ -29,6 +29,7 @@ ROUTERS = frozenset(
         "baselines._random.RandomRouter",
         "baselines._regression.RegressionRouter",
         "baselines._routerdc.RouterDCRouter",
+        "baselines._stacked.StackedRouter",
         "baselines._svr.SVRRouter",
         "baselines._zero.ZeroRouter",
     )
@@ -44,8 +45,10 @@ _PARTS = frozenset(
         "_routers.new_llm.NewLLM",
         "_routers.pool.Pool",
         "_training.averaging.FittedAverage",
+        "_training.reduced_rank.RankReduction",
         "_training.validation.Validation",
         "baselines._masked_regression.ColumnRegressors",
+        "baselines._masked_regression.ReducedRankRegressors",
         "baselines._mlp._StandardizedMLP",
         "baselines._svr._CenteredSVR",
         "metrics._score._RoutingScorer",

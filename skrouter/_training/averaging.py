@@ -26,8 +26,8 @@ _CERTAIN = 100.0  # standard errors: the weight is 0 as numbers go
 _LEAST_SHARE = 0.01  # of a family of learners: with less it is left out, and costs no time
 
 
-class Network:
-    """The network among the learners: what those of the folds expected, as deviations.
+class Expected:
+    """A learner by what it expected of held-out queries: the network, or a router in a stack.
 
     Parameters
     ----------
@@ -61,19 +61,40 @@ def average_learners(learners, judge, mean):
     predictions : ndarray of shape (n_queries, n_llms, n_outcomes)
         What the average expects of held-out queries.
     """
+    shares, factors, deviations, validation = weigh_learners(learners, judge, mean)
+    average = FittedAverage(
+        mean,
+        factors * shares.get("network", np.zeros(1))[0],
+        *_closed_form(learners, shares, factors, mean),
+    )
+    return average, validation, mean + deviations
+
+
+def weigh_learners(learners, judge, mean):
+    """The weights of learners, and the factors of their average, by what they are worth.
+
+    Parameters
+    ----------
+    learners, judge, mean
+        As of :func:`average_learners`; learners may have any names.
+
+    Returns
+    -------
+    shares : dict of str to ndarray
+        Of the settings of each learner; those that have none are left out.
+    factors : ndarray of shape (n_outcomes,)
+    deviations : ndarray of shape (n_queries, n_llms, n_outcomes)
+        What the average expects of held-out queries, less the mean.
+    validation : Validation
+    """
     shape = (-1, *mean.shape)
     shares = _shares_of(learners, judge, shape)
     deviations = np.zeros((len(judge.weight), *mean.shape))
     for name, each in shares.items():
         deviations += learners[name].out_of_fold(each).reshape(shape)
     factors = judge.factors(deviations)
-    average = FittedAverage(
-        mean,
-        factors * shares.get("network", np.zeros(1))[0],
-        *_closed_form(learners, shares, factors, mean),
-    )
     deviations *= factors
-    return average, _validation(judge, deviations, shares, factors), mean + deviations
+    return shares, factors, deviations, _validation(judge, deviations, shares, factors)
 
 
 def _closed_form(learners, shares, factors, mean):

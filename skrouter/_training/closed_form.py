@@ -53,12 +53,23 @@ class LinearLearners:
         The rows of each fold; all rows together.
     random_state : RandomState instance
         For the main directions of long embeddings, which are sought at random.
+    penalties : tuple of float
+        For features whose variances sum to 1.
+    standardize : bool, default=True
+        Whether each feature is brought to the same variance, or all are divided by one number.
     """
 
-    settings = PENALTIES
-
-    def __init__(self, embeddings, deviations, weight, folds, random_state):
-        self._folds = folds
+    def __init__(
+        self,
+        embeddings,
+        deviations,
+        weight,
+        folds,
+        random_state,
+        penalties=PENALTIES,
+        standardize=True,
+    ):
+        self._folds, self.settings = folds, penalties
         self._center = np.average(embeddings, axis=0, weights=weight)
         # In place, and without squares of their own: these are the largest arrays of a fit.
         self._features = embeddings - self._center
@@ -66,7 +77,11 @@ class LinearLearners:
         self._scale = np.sqrt(square / weight.sum())
         # Features that do not vary may seem to by rounding.
         flat = self._scale <= 1e-9 * np.abs(self._center)
-        self._scale = np.where(flat, 1.0, self._scale) * np.sqrt(embeddings.shape[1])
+        if standardize:
+            self._scale = np.where(flat, 1.0, self._scale) * np.sqrt(embeddings.shape[1])
+        else:
+            total = np.sqrt((self._scale[~flat] ** 2).sum())
+            self._scale = np.full(len(flat), total if total > 0 else 1.0)
         self._features /= self._scale
         self._features[:, flat] = 0.0
         self._directions = None
@@ -78,15 +93,14 @@ class LinearLearners:
         known = ~np.isnan(deviations)
         values = np.where(known, deviations, 0.0)
         parts = [_Moments(self._features, values, known, weight, rows) for rows in folds]
-        self._all = _Moments.sum(parts).solve(parts)
-        self._without = []
+        self._parts, self._without = parts, []
         for part in parts:
             others = [other for other in parts if other is not part]
-            self._without.append(_Moments.sum(others).solve(others))
+            self._without.append(_Moments.sum(others).solve(others, penalties))
 
     def out_of_fold(self, shares):
         """What the regressions without a query's fold say of it, (n_queries, n_outcomes)."""
-        predictions = np.empty((len(self._features), self._all[1].shape[1]))
+        predictions = np.empty((len(self._features), self._without[0][1].shape[1]))
         for rows, (coefficients, intercepts) in zip(self._folds, self._without, strict=True):
             coefficient = np.tensordot(shares, coefficients, 1)
             predictions[rows] = self._features[rows] @ coefficient + shares @ intercepts
@@ -94,7 +108,7 @@ class LinearLearners:
 
     def averaged(self, shares):
         """Coefficients and intercepts for embeddings as they come."""
-        coefficients, intercepts = self._all
+        coefficients, intercepts = _Moments.sum(self._parts).solve(self._parts, self.settings)
         coefficient = np.tensordot(shares, coefficients, 1)
         if self._directions is not None:
             coefficient = self._directions @ coefficient
@@ -131,7 +145,7 @@ class _Moments:
             setattr(total, name, sum(getattr(part, name) for part in parts))
         return total
 
-    def solve(self, parts):
+    def solve(self, parts, penalties):
         """Coefficients (n_penalties, n_features, n_outcomes) and intercepts, from these parts."""
         count = np.maximum(self.known_weight, np.finfo(float).tiny)
         # Each outcome is centered where it was observed.
@@ -144,7 +158,7 @@ class _Moments:
         share = self.known_weight / weight
         spectrum = eigenvalues.clip(min=0.0)[:, None] * share
         coefficients = []
-        for penalty in PENALTIES:
+        for penalty in penalties:
 
             def precondition(right, penalty=penalty):
                 return basis @ ((basis.T @ right) / (spectrum + penalty))

@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from skrouter._targets.utility import scalarization_weights, utility
 from skrouter._training.outcomes import VALIDATED_SHARES
+from skrouter._utils.stats import mean_and_error
 
 _ROUNDING = 1e-12
 
@@ -43,7 +44,7 @@ class Judge:
         self.measurable = weight[self._complete].sum() >= weight.sum() / 2
         self._observed = self._less_fold_mean(self._outcomes - self._mean)
 
-    def merit(self, deviations):
+    def merit(self, deviations, as_it_is=False):
         """What a prediction is worth, on each of the queries of `merit_weight`.
 
         The gain in utility over the best single LLM, a mean over trade-offs. Where most queries
@@ -53,22 +54,48 @@ class Judge:
         ----------
         deviations : ndarray of shape (n_queries, n_llms, n_outcomes)
             Expected, out of fold.
+        as_it_is : bool, default=False
+            Whether the prediction is used as it is, not multiplied by its factors: see
+            :meth:`explained`.
         """
         if not self.measurable:
-            return self.explained(deviations)
+            return self.explained(deviations, as_it_is)
+        expected = self._expected(deviations)[self._complete]
         gains = [
-            importance * self.gains(deviations, cost_weight)
+            importance * self._gains(expected, cost_weight)
             for cost_weight, importance in zip(self.cost_weights, self._importance, strict=True)
         ]
         return np.mean(gains, axis=0)
 
     def gains(self, deviations, cost_weight):
         """Utility of what is called less that of the best single LLM, on complete queries."""
-        expected = utility(self._expected(deviations), cost_weight)[self._complete]
+        return self._gains(self._expected(deviations)[self._complete], cost_weight)
+
+    def _gains(self, expected, cost_weight):
         observed = utility(self._outcomes[self._complete], cost_weight)
         best = utility(self._mean, cost_weight).argmax()
-        called = expected.argmax(axis=1)
+        called = utility(expected, cost_weight).argmax(axis=1)
         return observed[np.arange(len(observed)), called] - observed[:, best]
+
+    def best_of(self, predictions, in_doubt=None, as_it_is=False):
+        """What is worth most on average.
+
+        Parameters
+        ----------
+        predictions : iterable of tuple
+            Anything, and its deviations as of :meth:`merit`.
+        in_doubt : object, default=None
+            What to return where the best is worth no more than chance may give, as the best of
+            many is in noise. None is the best, however little it is worth.
+        as_it_is : bool, default=False
+            See :meth:`merit`.
+        """
+        best, most, doubt = in_doubt, -np.inf, np.inf
+        for name, deviations in predictions:
+            mean, error = mean_and_error(self.merit(deviations, as_it_is), self.merit_weight)
+            if mean > most:
+                best, most, doubt = name, mean, _DOUBT * error
+        return best if in_doubt is None or most > doubt else in_doubt
 
     @property
     def merit_weight(self):
@@ -93,13 +120,15 @@ class Judge:
         slopes = _shrunk_slopes(self._regressions(deviations, self._expected(deviations)))
         return np.pad(slopes, (0, self._n_outcomes - len(slopes)))
 
-    def explained(self, deviations):
+    def explained(self, deviations, as_it_is=False):
         """Squared deviation of the observed utility less what the factors leave, (n_queries,).
 
         LLMs count by how good they are on average: so what predictions explain can be compared.
+        Of a prediction as it is the factors are 1: one that goes too far explains less than none.
         """
         regressions = self._regressions(deviations, self._mean)
-        factors, explained = _shrunk_slopes(regressions), np.zeros(len(deviations))
+        factors = np.ones(self._mean.shape[1]) if as_it_is else _shrunk_slopes(regressions)
+        explained = np.zeros(len(deviations))
         for shares, x, y in regressions:
             fit = x @ factors
             explained += (shares * fit * (2 * y - fit)).sum(axis=1)

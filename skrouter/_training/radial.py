@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from skrouter._training.averaging import FittedAverage, Network, average_learners
+from skrouter._training.averaging import Expected, FittedAverage, average_learners
 from skrouter._training.closed_form import ClusterLearners, LinearLearners
 from skrouter._training.early_stopping import cross_validate_epochs
 from skrouter._training.judge import Judge
@@ -26,7 +26,7 @@ from skrouter._training.outcomes import (
     typical_cost_weight,
 )
 from skrouter._training.validation import Validation
-from skrouter._utils.folds import given_folds
+from skrouter._utils.folds import used_folds
 from skrouter._utils.threads import in_thread
 from skrouter._utils.torch_state import one_thread, resolve_device, seeded, to_arrays
 from skrouter.nn.dropout import draws_from_torch
@@ -232,7 +232,7 @@ class _Training:
             expected = out_of_fold_predictions.astype(np.float64) - self.mean
             # The mean of an LLM that was never observed is infinite.
             expected = np.where(self.varies & np.isfinite(expected), expected, 0.0)
-            learners = {"network": Network(expected.reshape(len(expected), -1)), **learners}
+            learners = {"network": Expected(expected.reshape(len(expected), -1)), **learners}
         judge = Judge(
             self.outcomes,
             self.mean,
@@ -300,25 +300,12 @@ class _Training:
         if cv is None:
             return []
         if not isinstance(cv, Integral):
-            return self.used_folds(cv)
+            return used_folds(cv, self.used)
         if min(cv, n_queries) < 2:
             return []
         seed = random_state.randint(np.iinfo(np.int32).max)
         folds = KFold(min(cv, n_queries), shuffle=True, random_state=seed)
         return list(folds.split(np.empty(n_queries)))
-
-    def used_folds(self, cv):
-        """Folds of all rows, as folds of those that count."""
-        folds = given_folds(cv, len(self.used))
-        position = np.cumsum(self.used) - 1
-        folds = [tuple(position[rows[self.used[rows]]] for rows in fold) for fold in folds]
-        folds = [(train, test) for train, test in folds if len(test)]
-        if not all(len(train) for train, _ in folds):
-            raise ValueError(
-                "cv must leave queries of positive weight to train on in every fold; got "
-                f"{self.settings.cv!r}."
-            )
-        return folds
 
     def standardize(self):
         """The standardisation, and the standardised embeddings: the same for all networks."""

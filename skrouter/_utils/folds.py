@@ -25,3 +25,24 @@ def given_folds(cv: Any, n_rows: int) -> Folds:
             f"cv must hold out every query once, so that all of them count alike; got {cv!r}."
         )
     return folds
+
+
+def used_folds(cv: Any, used: NDArray[np.bool_]) -> Folds:
+    """Folds of all rows, as folds of those that count, by their positions among these.
+
+    Raises
+    ------
+    ValueError
+        As :func:`given_folds`, and if a fold has no row that counts to train on.
+    """
+    position = np.cumsum(used) - 1
+    folds = [
+        (position[train[used[train]]], position[test[used[test]]])
+        for train, test in given_folds(cv, len(used))
+    ]
+    folds = [(train, test) for train, test in folds if len(test)]
+    if not all(len(train) for train, _ in folds):
+        raise ValueError(
+            f"cv must leave queries of positive weight to train on in every fold; got {cv!r}."
+        )
+    return folds

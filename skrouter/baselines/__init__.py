@@ -16,6 +16,7 @@ from skrouter.baselines._mlp import MLPRouter
 from skrouter.baselines._random import RandomRouter
 from skrouter.baselines._regression import RegressionRouter
 from skrouter.baselines._routerdc import RouterDCRouter
+from skrouter.baselines._stacked import StackedRouter
 from skrouter.baselines._svr import SVRRouter
 from skrouter.baselines._zero import ZeroRouter
 
@@ -34,5 +35,6 @@ __all__ = [
     "RegressionRouter",
     "RouterDCRouter",
     "SVRRouter",
+    "StackedRouter",
     "ZeroRouter",
 ]

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -12,20 +11,12 @@ from skrouter._routers.base import BaseRouter
 from skrouter._routers.outcomes import OutcomesMixin
 from skrouter._targets.utility import PredictedOutcomes
 from skrouter._training.closed_form import ClusterLearners
-from skrouter._training.judge import Judge
-from skrouter._training.outcomes import (
-    mean_and_scale,
-    performance_unit,
-    stack_outcomes,
-    typical_cost_weight,
-)
+from skrouter._training.held_out import LearntOutcomes
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.types import NamesLike, Seed
 from skrouter._utils.vectors import unit_rows
 
 _CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
-_N_FOLDS = 4
-_TEMPERATURE = 0.2
 
 
 @with_shared_parts
@@ -111,56 +102,39 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
         self.random_state = random_state
 
     def _fit(self, data):
-        used = data.sample_weight > 0
-        weight = data.sample_weight[used] / data.sample_weight[used].mean()
-        unit = performance_unit(data)
-        outcomes = stack_outcomes(data, True, unit)[used]
-        mean, _ = mean_and_scale(outcomes, weight, _TEMPERATURE)
+        learnt = LearntOutcomes.of(data)
+        n_queries = len(learnt.outcomes)
         random_state = check_random_state(self.random_state)
-        folds = self._folds(len(outcomes), random_state)
+        chosen = self.n_clusters is not None
+        folds = [np.arange(n_queries)] if chosen else learnt.folds(random_state)
         learner = ClusterLearners(
-            data.embeddings[used],
-            (outcomes - mean).reshape(len(outcomes), -1),
-            weight,
+            data.embeddings[learnt.used],
+            learnt.deviations.reshape(n_queries, -1),
+            learnt.weight,
             folds,
             random_state,
-            sizes=self._sizes(len(outcomes)),
+            sizes=self._sizes(n_queries),
             prior_queries=self.shrinkage,
         )
-        only = self._best(learner, outcomes, mean, weight, folds)
-        tables = learner.averaged(only)
+        best = 0 if len(learner.settings) == 1 else self._best(learner, learnt, folds)
+        tables = learner.averaged(np.eye(len(learner.settings))[best])
         self.n_clusters_ = len(tables[0][0])
         # Back from the unit of performance.
-        units = np.array([unit, 1.0])[: mean.shape[1]]
         self._centers, ((_, table),) = tables[0]
-        self._table = (mean + table.reshape(-1, *mean.shape)) * units
-
-    def _folds(self, n_queries, random_state):
-        if self.n_clusters is not None or n_queries < _N_FOLDS:
-            return [np.arange(n_queries)]
-        folds = KFold(_N_FOLDS, shuffle=True, random_state=random_state)
-        return [rows for _, rows in folds.split(np.empty(n_queries))]
+        self._table = (learnt.mean + table.reshape(-1, *learnt.mean.shape)) * learnt.units
 
     def _sizes(self, n_queries):
         if self.n_clusters is not None:
             return (min(self.n_clusters, n_queries),)
         return (1, *(size for size in _CANDIDATES if 10 * size <= n_queries))
 
-    def _best(self, learner, outcomes, mean, weight, folds):
-        """One for the setting that is worth most on held-out queries, zero for the others."""
-        each = np.eye(len(learner.settings))
-        if len(each) == 1:
-            return each[0]
-        typical = typical_cost_weight(outcomes, weight)
-        judge = Judge(outcomes, mean, weight, folds, typical, _TEMPERATURE)
-        merits = [
-            np.average(
-                judge.merit(learner.out_of_fold(only).reshape(outcomes.shape)),
-                weights=judge.merit_weight,
-            )
-            for only in each
-        ]
-        return each[np.argmax(merits)]
+    def _best(self, learner, learnt, folds):
+        """Position of the setting that is worth most on held-out queries."""
+        shape = learnt.outcomes.shape
+        return learnt.judge(folds).best_of(
+            (position, learner.out_of_fold(only).reshape(shape))
+            for position, only in enumerate(np.eye(len(learner.settings)))
+        )
 
     def _predict_outcomes(self, embeddings):
         similarity = unit_rows(embeddings.astype(np.float64, copy=False)) @ self._centers.T

@@ -5,6 +5,8 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from skrouter._training.reduced_rank import RankReduction
+
 
 class ColumnRegressors:
     """Regressors for the columns of a matrix with missing values.
@@ -56,4 +58,30 @@ class ColumnRegressors:
         values = np.full((len(X), self.n_columns), np.nan)
         for columns, regressor in self.parts:
             values[:, columns] = regressor.predict(X).reshape(len(X), len(columns))
+        return values
+
+
+class ReducedRankRegressors:
+    """Fitted :class:`ColumnRegressors` of which the predictions vary in few directions only.
+
+    Parameters
+    ----------
+    regressors : ColumnRegressors
+    X : ndarray of shape (n_rows, n_features)
+        What they were fitted to.
+    sample_weight : ndarray of shape (n_rows,)
+    rank : int
+    """
+
+    def __init__(self, regressors, X, sample_weight, rank):
+        self.regressors, self.rank = regressors, rank
+        used = sample_weight > 0
+        fitted = regressors.predict(X[used])
+        self.columns = np.flatnonzero(~np.isnan(fitted[0]))  # the others were never observed
+        self.reduction = RankReduction.of_fitted(fitted[:, self.columns], sample_weight[used])
+
+    def predict(self, X):
+        """As those of :class:`ColumnRegressors`, shape (n_rows, n_columns)."""
+        values = self.regressors.predict(X)
+        values[:, self.columns] = self.reduction.of_rank(values[:, self.columns], self.rank)
         return values

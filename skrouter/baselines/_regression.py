@@ -22,7 +22,7 @@ class RegressionRouter(OutcomeRouter):
     ----------
     regressor : scikit-learn regressor, default=None
         It is cloned. One that predicts several outputs is fitted once for all LLMs, else one is
-        fitted for each. None is ``Ridge(alpha=10.0)``, as in :class:`LinearRouter`, which suits
+        fitted for each. None is ``Ridge(alpha=10.0)``, as in ``LinearRouter(10.0)``, which suits
         embeddings of length 1 as they are. For features on different scales put a
         :class:`~sklearn.preprocessing.StandardScaler` before it, in a pipeline.
     %(encoder)s

@@ -16,9 +16,8 @@ from skrouter.report._realized_outcomes import (
     realize_outcomes,
 )
 from skrouter.report._references import (
-    KNN,
-    PER_TASK,
     ROUTER,
+    ROUTERS,
     SINGLE,
     Choices,
     best_single,
@@ -89,7 +88,7 @@ def compare_with_references(
     choices : dict of str to ndarray of shape (n_queries,)
         Those of :func:`~skrouter.report._references.learnt_choices`.
     router_cost : float
-        Charged to the router and to kNN.
+        Charged to the router, to kNN and to ridge.
     intervals : dict
         Settings of :func:`~skrouter.metrics.paired_bootstrap`.
 
@@ -106,10 +105,10 @@ def compare_with_references(
     single = best_single(data.known, cost_weight)
     own = _realized_by_router(router, data, chosen)
     realized = {ROUTER: own.with_cost(router_cost, cost_weight), SINGLE: always(data, single)}
-    for name in (PER_TASK, KNN):
-        if name in choices:
-            realized[name] = realize_outcomes(data.target, choices[name], cost_weight)
-    realized[KNN] = realized[KNN].with_cost(router_cost, cost_weight)
+    for name, llms in choices.items():
+        realized[name] = realize_outcomes(data.target, llms, cost_weight)
+    for name in ROUTERS:
+        realized[name] = realized[name].with_cost(router_cost, cost_weight)
     for name, llms in random_and_oracle(data.target, cost_weight).items():
         realized[name] = realize_outcomes(data.target, llms, cost_weight)
 

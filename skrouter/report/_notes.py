@@ -36,11 +36,11 @@ def write_notes(
 
 def _on_the_data(data: ReportData, n_shared: int, n_folds: int) -> list[str]:
     if data.train is None:
-        fitted = "kNN was" if data.tasks is None else "the best LLM per task and kNN were"
+        fitted = "kNN and ridge" if data.tasks is None else "the best LLM per task, kNN and ridge"
         notes = [
             "No training rows were given. The best single LLM was chosen in hindsight, on these "
             "very queries, which favours it and makes the verdict conservative; "
-            f"{fitted} cross-fitted on them in {n_folds} folds."
+            f"{fitted} were cross-fitted on them in {n_folds} folds."
         ]
     else:
         n_train = len(data.train.performance)
@@ -90,8 +90,8 @@ def _on_costs_and_time(router: RouterAdapter, router_cost: float) -> list[str]:
     notes = []
     if router_cost:
         notes.append(
-            f"The cost and the score of the router and of kNN contain {router_cost:g} US dollars "
-            "per 1,000 queries for the router itself."
+            f"The cost and the score of the router, of kNN and of ridge contain {router_cost:g} US "
+            "dollars per 1,000 queries for the router itself."
         )
     if router.caches_embeddings:
         notes.append(

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from skrouter._utils.types import Floats
-from skrouter.baselines import KNNRouter, LinearRouter
+from skrouter.baselines import KNNRouter, RegressionRouter
 from skrouter.baselines._masked_regression import ColumnRegressors
 
 
@@ -18,8 +18,8 @@ class Signal(NamedTuple):
     ----------
     ridge, knn : float
         Share of its variance that is predicted out of fold, by the regressions of
-        :class:`~skrouter.baselines.LinearRouter` and :class:`~skrouter.baselines.KNNRouter`. 1 is
-        all, 0 or less is none. NaN where the LLMs do not differ on any query.
+        ``Ridge(alpha=10.0)`` and of :class:`~skrouter.baselines.KNNRouter`. 1 is all, 0 or less is
+        none. NaN where the LLMs do not differ on any query.
     """
 
     ridge: float
@@ -83,4 +83,5 @@ def per_query_signal(embeddings: Floats, performance: Floats, cv: int, random_st
             return float("nan")
         return float(1 - np.square(observed[known] - predicted[known]).sum() / total)
 
-    return Signal(explained(LinearRouter()._make_regressor), explained(KNNRouter()._make_regressor))
+    ridge, knn = RegressionRouter(), KNNRouter()
+    return Signal(explained(ridge._make_regressor), explained(knn._make_regressor))

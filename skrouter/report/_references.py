@@ -11,7 +11,7 @@ from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.stats import observed_mean
 from skrouter._utils.types import Floats, LLMName
-from skrouter.baselines import BestPerTaskRouter, KNNRouter
+from skrouter.baselines import BestPerTaskRouter, KNNRouter, LinearRouter
 from skrouter.metrics._oracle import best_columns
 from skrouter.report._data import ReportData
 
@@ -20,8 +20,12 @@ ROUTER = "router"
 SINGLE = "best single LLM"
 PER_TASK = "best LLM per task"
 KNN = "kNN"
+RIDGE = "ridge"
 RANDOM = "random"
 ORACLE = "oracle"
+
+# Those that read the queries, as the router does.
+ROUTERS = {KNN: KNNRouter, RIDGE: LinearRouter}
 
 Choices = dict[str, NDArray[Any]]
 
@@ -63,7 +67,7 @@ def learnt_choices(
     Returns
     -------
     choices : dict of str to ndarray of shape (n_queries,)
-        The best LLM per task, if there are tasks, and kNN.
+        The best LLM per task, if there are tasks, kNN and ridge.
     """
     if data.train is not None:
         train = embeddings_train, data.train, data.tasks_train
@@ -100,8 +104,9 @@ def _choices_after_fit(
     if tasks is not None:
         table = BestPerTaskRouter(cost_weight=cost_weight, llm_names=names)
         choices[PER_TASK] = table.fit(*rows, tasks=tasks_train).predict(X, tasks=tasks)
-    knn = KNNRouter(cost_weight=cost_weight, llm_names=names)
-    choices[KNN] = knn.fit(*rows).predict(X)
+    for name, kind in ROUTERS.items():
+        router = kind(cost_weight=cost_weight, llm_names=names)
+        choices[name] = router.fit(*rows).predict(X)
     return choices
 
 

@@ -121,13 +121,13 @@ class RoutingReport:
         The LLM that is best on average at the trade-off: the reference of the verdict.
     scores : dict of str to RoutingScore
         Performance, cost, utility and number of counted queries of ``"router"``, ``"best single
-        LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"random"`` and ``"oracle"``.
-        Means over queries (micro).
+        LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"ridge"``, ``"random"`` and
+        ``"oracle"``. Means over queries (micro).
     differences : dict of str to PairedDifference
         Utility of the router minus that of each reference, over the same queries.
     realised : dict of str to float
-        The part of the oracle's gain over the best single LLM that the router, the table of tasks
-        and kNN realise. NaN where the oracle gains nothing.
+        The part of the oracle's gain over the best single LLM that the router, the table of tasks,
+        kNN and ridge realise. NaN where the oracle gains nothing.
     savings : dict of str to Savings
         Against the best single LLM by ``"performance"`` and by ``"utility"``: its name `llm`, its
         `cost`, what the router `saved` in US dollars per 1,000 queries and what it has more in
@@ -144,7 +144,8 @@ class RoutingReport:
         minus its means over LLMs and over queries, that these regressions on the embeddings
         explain out of fold. 0 or less is none.
     router_cost : float
-        The router's own cost in US dollars per 1,000 queries, as given; charged to it, and to kNN.
+        The router's own cost in US dollars per 1,000 queries, as given; charged to it, to kNN and
+        to ridge.
     ms_per_query : float
         Measured time of `predict` in milliseconds per query.
     notes : tuple of str

@@ -82,8 +82,8 @@ def routing_report(
     X_train, y_train, cost_train : default=None
         The rows that the router was fitted on, to fit the references on the same. Without them
         the best single LLM is chosen in hindsight, on the held-out rows themselves, which favours
-        it, so that the verdict stays conservative; the best LLM per task and kNN are cross-fitted
-        on these rows.
+        it, so that the verdict stays conservative; the best LLM per task, kNN and ridge are
+        cross-fitted on these rows.
     tasks : array-like of shape (n_queries,), default=None
         Task of each held-out query, for the best LLM per task: the reference that tells whether
         anything is gained per query.
@@ -97,14 +97,15 @@ def routing_report(
         Coverage of the intervals. The verdict is one test at the lower end of one of them.
     router_cost : float, default=0.0
         What the router itself costs in US dollars per 1,000 queries, for hosting and encoding. It
-        is charged to the router and to kNN, in cost and score, and taken from what is saved.
+        is charged to the router, to kNN and to ridge, in cost and score, and taken from what is
+        saved.
     cv : int, default=5
         Number of folds where something is cross-fitted on the held-out rows; at most their number.
     n_resamples : int, default=9999
         Resamples of each interval, at least 2, as for
         :func:`~skrouter.metrics.paired_bootstrap`.
     encoder : str or transformer, default="all-MiniLM-L6-v2"
-        Makes embeddings of text for kNN and the signal where the router has none, as
+        Makes embeddings of text for kNN, ridge and the signal where the router has none, as
         :class:`~skrouter.baselines.KNNRouter` takes it. Else the router's own are used.
     random_state : int, RandomState instance or None, default=None
         Seed of folds and resamples.

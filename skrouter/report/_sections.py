@@ -12,7 +12,7 @@ from skrouter.metrics._reliability import mean_squared_difference, reliability_b
 from skrouter.report._comparison import Comparison
 from skrouter.report._data import ReportData
 from skrouter.report._realized_outcomes import RealizedOutcomes, compare, mean_known
-from skrouter.report._references import KNN, ORACLE, PER_TASK, ROUTER, SINGLE, best_single
+from skrouter.report._references import ORACLE, PER_TASK, ROUTER, ROUTERS, SINGLE, best_single
 from skrouter.report._result import Calibration, LLMUse, Savings
 from skrouter.report._router_adapter import RouterAdapter
 
@@ -21,7 +21,7 @@ def shares_of_oracle_gain(realized: dict[str, RealizedOutcomes]) -> dict[str, fl
     """Gains over the best single LLM as parts of the oracle's, each over its common queries."""
     single, oracle = realized[SINGLE].utility, realized[ORACLE].utility
     shares = {}
-    for name in (ROUTER, PER_TASK, KNN):
+    for name in (ROUTER, PER_TASK, *ROUTERS):
         if name in realized:
             gain = realized[name].utility - single
             of_oracle = mean_known(np.where(np.isnan(gain), np.nan, oracle - single))

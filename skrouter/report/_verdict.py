@@ -4,7 +4,7 @@ import numpy as np
 
 from skrouter._utils.types import LLMName
 from skrouter.metrics._bootstrap import PairedDifference
-from skrouter.report._references import KNN, PER_TASK, SINGLE
+from skrouter.report._references import KNN, PER_TASK, ROUTERS, SINGLE
 
 
 def write_verdict(
@@ -32,7 +32,7 @@ def write_verdict(
     pays : bool
         Whether routing pays.
     verdict : str
-        One to three sentences.
+        One to four sentences.
     """
     against = differences[SINGLE]
     pays = bool(against.low > 0) and len(called) > 1
@@ -50,7 +50,7 @@ def write_verdict(
             f" But always calling {_name(better_in_hindsight)} would have scored more, which is "
             "known only in hindsight."
         )
-    sentences = [first, _about_knn(differences[KNN], pays)]
+    sentences = [first, *(_about_router(name, differences[name], pays) for name in ROUTERS)]
     if PER_TASK in differences and not np.isnan(differences[PER_TASK].low):
         sentences.insert(1, _about_tasks(differences[PER_TASK], pays))
     return pays, " ".join(filter(None, sentences))
@@ -86,13 +86,14 @@ def _about_tasks(against: PairedDifference, pays: bool) -> str:
     )
 
 
-def _about_knn(against: PairedDifference, pays: bool) -> str | None:
+def _about_router(name: str, against: PairedDifference, pays: bool) -> str | None:
+    what = name if name == KNN else name.capitalize()
     if against.high < 0:
-        return f"kNN on the same embeddings is better (difference {_interval(against)})."
+        return f"{what} on the same embeddings is better (difference {_interval(against)})."
     if pays and not against.low > 0:
         return (
-            f"kNN on the same embeddings is as good, as far as these queries can tell (difference "
-            f"{_interval(against)})."
+            f"{what} on the same embeddings is as good, as far as these queries can tell "
+            f"(difference {_interval(against)})."
         )
     return None
 
