@@ -290,6 +290,9 @@ def test_evaluate_gives_the_scores_of_the_held_out_queries(folder, capsys):
     found = json.loads(out)
     log, router = judged_log(folder), skrouter.load(folder / "linear.skops")
     test = held_out(log.queries, 0.25, 0)
+    complete = log.performance.notna().all(axis=1).to_numpy()
+    assert not complete[test].all()
+    n_queries, test = test.sum(), test & complete
     score = routing_score(
         log.performance[test],
         router.predict(log.queries[test]),
@@ -300,7 +303,11 @@ def test_evaluate_gives_the_scores_of_the_held_out_queries(folder, capsys):
     assert found["cost_weight"] == 0.1
     assert set(found["scores"]) == {"router", "always large", "always small", "oracle"}
     assert found["scores"]["router"]["utility"] > found["scores"]["always large"]["utility"]
+    # With holes in the log all rows are over the queries on which all of them are known.
+    assert {row["n_observed"] for row in found["scores"].values()} == {test.sum()}
+    assert f"all rows are means over the {test.sum()} of {n_queries} queries" in found["note"]
     table, _ = ask(capsys, "evaluate", folder / "log.csv", "--router", folder / "linear.skops")
+    assert found["note"] in table
     assert table.splitlines()[1].split()[:2] == ["router", f"{score.performance:.4f}"]
 
 

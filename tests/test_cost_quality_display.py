@@ -200,3 +200,45 @@ def test_metrics_need_matplotlib_only_to_draw():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def label_below(display):
+    return " ".join(display.ax_.get_xlabel().split())
+
+
+def test_points_over_holes_rest_on_the_same_queries(pyplot):
+    performance = PERFORMANCE.copy()
+    performance[0, 1] = nan  # the oracle had 0.75 here, a router that never asks for it 1
+    display = CostQualityDisplay.from_predictions(
+        performance, {"ours": CHOSEN}, cost=COST, llm_names=NAMES, oracle_cost_weights=[0.0]
+    )
+    scores = [*display.singles.values(), *display.routers["ours"], *display.references["oracle"]]
+    assert {score.n_observed for score in scores} == {3}
+    assert points(display.routers_["ours"]) == [[pytest.approx(8 / 3), pytest.approx(2.5 / 3)]]
+    assert points(display.references_["oracle"]) == points(display.routers_["ours"])
+    assert "all points are means over the 3 of 4 queries" in label_below(display)
+    again = CostQualityDisplay(display.singles, display.routers).plot()
+    assert again.note == "" and "missing" not in label_below(again)
+    # Queries without weight are no loss.
+    weighted = CostQualityDisplay.from_predictions(
+        performance, [1, 1, 0, 0], cost=COST, sample_weight=[0, 1, 1, 1]
+    )
+    assert weighted.note == ""
+
+
+def test_points_over_different_queries_are_said_to_be(pyplot):
+    performance = np.where(
+        np.eye(4, 2, dtype=bool) | np.eye(4, 2, -2, dtype=bool), PERFORMANCE, nan
+    )
+    display = CostQualityDisplay.from_predictions(performance, [0, 1, 0, 1], cost=COST)
+    assert "points rest on different queries, as only 0 of 4 have all" in label_below(display)
+    assert display.routers["router"][0].n_observed == 4
+    display.figure_.canvas.draw()
+    box = display.ax_.xaxis.label.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= display.figure_.bbox.x1 and box.y0 >= 0
+
+
+def test_a_cost_that_nobody_knows_is_no_hole(pyplot):
+    cost = np.column_stack([COST[:, 0], np.full(4, nan)])
+    display = CostQualityDisplay.from_predictions(PERFORMANCE, [0, 0, 0, 1], cost=cost)
+    assert display.note == "" and display.singles["1"].n_observed == 4

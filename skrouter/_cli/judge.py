@@ -12,7 +12,9 @@ import numpy as np
 
 import skrouter
 from skrouter._cli.data import Judged, read_judged, say, timed, write_text
-from skrouter.metrics import oracle_llms, routing_score
+from skrouter.metrics import oracle_llms
+from skrouter.metrics._common_queries import on_common_queries
+from skrouter.metrics._score import check_scored_target, score_choices
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -27,21 +29,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
     for llm in performance:
         scored[f"always {llm}"] = np.full(len(performance), llm)
     cost_weight = judged.cost_weight if cost is not None else 0.0
-    common = {"cost": cost, "cost_weight": cost_weight}
     complete = performance.notna() if cost is None else performance.notna() & cost.notna()
     if complete.any(axis=1).all():
-        scored["oracle"] = oracle_llms(performance, **common)
-    scores = {
-        name: routing_score(performance, llms, **common)
-        for name, llms in scored.items()
-        # An LLM may have no outcome on the few queries that judge.
-        if name in ("router", "oracle") or complete[name.removeprefix("always ")].any()
-    }
+        scored["oracle"] = oracle_llms(performance, cost=cost, cost_weight=cost_weight)
+    # An LLM may have no outcome on the few queries that judge.
+    for llm in complete.columns[~complete.any()]:
+        del scored[f"always {llm}"]
+    target, note = on_common_queries(
+        check_scored_target(performance, cost, None), [chosen], what="rows"
+    )
+    scores = {name: score_choices(target, llms, cost_weight) for name, llms in scored.items()}
     if arguments.json:
         rows = {name: score._asdict() for name, score in scores.items()}
         for row in rows.values():
             row["cost"] = None if np.isnan(row["cost"]) else row["cost"]
-        print(json.dumps({"cost_weight": cost_weight, "n_queries": len(chosen), "scores": rows}))
+        found = {"cost_weight": cost_weight, "n_queries": len(chosen), "scores": rows}
+        print(json.dumps(found | ({"note": note} if note else {})))
         return
     width = max(map(len, scores))
     print(f"{'':{width}}  performance  $ per 1,000 queries  utility  queries")
@@ -51,10 +54,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
             f"{name:{width}}  {score.performance:11.4f}  {paid}  {score.utility:7.4f}  "
             f"{score.n_observed:7,d}"
         )
-    print(
-        f"\nUtility is performance - {cost_weight:g} * cost. Means over the queries with an "
-        "outcome of the LLM that is called."
-    )
+    print(f"\nUtility is performance - {cost_weight:g} * cost.")
+    if note:
+        print(note)
 
 
 def report(arguments: argparse.Namespace) -> None:

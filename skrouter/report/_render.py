@@ -4,6 +4,7 @@ from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from skrouter.metrics._common_queries import different_queries, same_queries
 from skrouter.report._tables import Table, cell, tables
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
         return [
             "Router minus it: score of the router minus that of the reference, with its interval. "
             "Of oracle's gain: share of what the oracle has over the best single LLM; the oracle "
-            "knows the noise in the outcomes, so 100 % is out of reach."
+            "knows the noise in the outcomes, so 100 % is out of reach.",
+            *_on_missing_outcomes(report),
         ]
     if key == "savings" and report.savings:
         time = (
@@ -143,9 +145,16 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
             "Performance: that of the router minus that of the LLM, which is what the money is "
             "saved at.",
             time,
+            *_on_pairs(report),
         ]
     if key == "savings":
         return [f"No costs were given. The router took {report.ms_per_query:.3g} ms per query."]
+    if key == "llms" and any(use.n_observed < report.n_queries for use in report.llms.values()):
+        counts = ", ".join(f"{llm} {use.n_observed:,}" for llm, use in report.llms.items())
+        return [
+            f"Outcomes are missing: of {report.n_queries:,} queries {counts} were observed, so "
+            "that means over all queries are over different ones."
+        ]
     if key == "reliability" and report.calibration is not None:
         part = report.calibration
         return [
@@ -154,6 +163,40 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
             f"means), over {part.n_outcomes} outcomes."
         ]
     return []
+
+
+def _on_missing_outcomes(report: "RoutingReport") -> list[str]:
+    """Which queries the scores rest on, where it is not all."""
+    counts = [score.n_observed for score in report.scores.values()]
+    if report.comparable and min(counts) == report.n_queries:
+        return []
+    note = (
+        same_queries("rows", counts[0], report.n_queries)
+        if report.comparable
+        else different_queries("rows", report.n_common, report.n_queries)
+    )
+    pairs = ", ".join(
+        f"{name} {difference.n_queries:,}" for name, difference in report.differences.items()
+    )
+    return [
+        f"{note} Router minus it is over all queries that both have ({pairs}), so that it need "
+        "not be the difference of two rows."
+    ]
+
+
+def _on_pairs(report: "RoutingReport") -> list[str]:
+    """How many queries savings rest on, where it is not all."""
+    counts = {
+        str(part.llm): min(part.saved.n_queries, part.performance.n_queries)
+        for part in report.savings.values()
+    }
+    if min(counts.values()) == report.n_queries:
+        return []
+    pairs = ", ".join(f"{llm} {count:,}" for llm, count in counts.items())
+    return [
+        f"Outcomes are missing: each row is over the queries of {report.n_queries:,} on which both "
+        f"the router's LLM and this one were observed ({pairs}), its cost, too."
+    ]
 
 
 def _signal(report: "RoutingReport") -> str:

@@ -60,6 +60,8 @@ class LLMUse(NamedTuple):
         Mean observed cost on these queries, in US dollars per 1,000 queries.
     overall : float
         Its mean observed performance on all queries, also those on which it is not called.
+    n_observed : int
+        Number of queries on which its performance was observed.
     """
 
     n_calls: int
@@ -67,6 +69,7 @@ class LLMUse(NamedTuple):
     performance: float
     cost: float
     overall: float
+    n_observed: int
 
 
 class Calibration(NamedTuple):
@@ -122,9 +125,15 @@ class RoutingReport:
     scores : dict of str to RoutingScore
         Performance, cost, utility and number of counted queries of ``"router"``, ``"best single
         LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"random"`` and ``"oracle"``.
-        Means over queries (micro).
+        Means over queries (micro): where outcomes are missing, over those on which what each of
+        them calls was observed.
+    n_common : int
+        Number of queries on which what each of them calls was observed.
+    comparable : bool
+        Whether the `scores` rest on these queries. Not so where they are fewer than a quarter of
+        all: each score is then over its own, and only the `differences` compare.
     differences : dict of str to PairedDifference
-        Utility of the router minus that of each reference, over the same queries.
+        Utility of the router minus that of each reference, over all queries that both have.
     realised : dict of str to float
         The part of the oracle's gain over the best single LLM that the router, the table of tasks
         and kNN realise. NaN where the oracle gains nothing.
@@ -163,6 +172,8 @@ class RoutingReport:
     confidence_level: float
     best_single_llm: LLMName
     scores: dict[str, RoutingScore]
+    n_common: int
+    comparable: bool
     differences: dict[str, PairedDifference]
     realised: dict[str, float]
     savings: dict[str, Savings]

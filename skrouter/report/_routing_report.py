@@ -15,6 +15,7 @@ from skrouter.report._comparison import compare_with_references
 from skrouter.report._data import check_report_data
 from skrouter.report._notes import write_notes
 from skrouter.report._predictability import per_query_signal
+from skrouter.report._realized_outcomes import compare_scores
 from skrouter.report._references import learnt_choices
 from skrouter.report._result import RoutingReport
 from skrouter.report._router_adapter import RouterAdapter
@@ -199,7 +200,7 @@ def routing_report(
         cost_weight=float(data.cost_weight),
         confidence_level=confidence_level,
         best_single_llm=comparison.single,
-        scores={name: outcomes.score() for name, outcomes in comparison.realized.items()},
+        **compare_scores(comparison.realized)._asdict(),
         differences=comparison.differences,
         realised=shares_of_oracle_gain(comparison.realized),
         savings=compare_costs(comparison, intervals),

@@ -11,6 +11,7 @@ from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import Classifier
 from skrouter._utils.param_validation import validate_each, validate_params
 from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
+from skrouter.metrics._common_queries import on_common_queries
 from skrouter.metrics._curve import check_target_with_costs
 from skrouter.metrics._displays.labels import Point, place_labels
 from skrouter.metrics._displays.style import (
@@ -20,6 +21,7 @@ from skrouter.metrics._displays.style import (
     list_trade_offs,
     named_estimators,
     require_matplotlib,
+    with_note,
 )
 from skrouter.metrics._hull import non_decreasing_hull
 from skrouter.metrics._oracle import best_columns
@@ -53,11 +55,13 @@ class CostQualityDisplay:
     Parameters
     ----------
     singles : dict of str to RoutingScore
-        Each LLM alone, over the queries on which it was observed.
+        Each LLM alone.
     routers : dict of str to list of RoutingScore
         Each router, one score per trade-off.
     references : dict of str to list of RoutingScore, default=None
         References, drawn hollow.
+    note : str, default=""
+        Written below the picture: on which queries the points rest, where outcomes are missing.
 
     Attributes
     ----------
@@ -91,10 +95,12 @@ class CostQualityDisplay:
         singles: Mapping[str, RoutingScore],
         routers: Mapping[str, Sequence[RoutingScore]],
         references: Mapping[str, Sequence[RoutingScore]] | None = None,
+        note: str = "",
     ) -> None:
         self.singles = singles
         self.routers = routers
         self.references = references
+        self.note = note
 
     @classmethod
     def from_predictions(
@@ -116,7 +122,7 @@ class CostQualityDisplay:
         Parameters
         ----------
         %(y_true_matrix)s
-            What was not observed is left out.
+            %(holes_in_a_picture)s
         %(several_choices)s
         %(cost_of_pair)s
         %(pool)s
@@ -146,6 +152,15 @@ class CostQualityDisplay:
         oracle_cost_weights = list(oracle_cost_weights)
         validate_each("oracle_cost_weights", oracle_cost_weights, COST_WEIGHT, cls.__name__)
 
+        best = [target.llm_names[best_columns(target, weight)] for weight in oracle_cost_weights]
+        drawn_routers: Mapping[Any, Any] = llms if isinstance(llms, Mapping) else {name: llms}
+        every = [
+            chosen
+            for value in [*drawn_routers.values(), *(references or {}).values()]
+            for chosen in list_trade_offs(value)
+        ]
+        target, note = on_common_queries(target, every, sample_weight, what="points")
+
         def score(chosen: ArrayLike) -> RoutingScore:
             # The trade-off only weighs the utility, which is not drawn.
             return score_choices(target, chosen, 0.0, sample_weight)
@@ -161,13 +176,10 @@ class CostQualityDisplay:
             str(llm): score(np.full(n_queries, llm, dtype=target.llm_names.dtype))
             for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
         }
-        oracle = [
-            score(target.llm_names[best_columns(target, weight)]) for weight in oracle_cost_weights
-        ]
-        drawn_references = {"oracle": oracle} if oracle else {}
+        drawn_references = {"oracle": [score(chosen) for chosen in best]} if best else {}
         drawn_references |= curves(references or {})
-        routers = curves(llms if isinstance(llms, Mapping) else {name: llms})
-        return cls(singles, routers, drawn_references).plot(ax=ax, **plot_kwargs)
+        routers = curves(drawn_routers)
+        return cls(singles, routers, drawn_references, note).plot(ax=ax, **plot_kwargs)
 
     @classmethod
     def from_estimator(
@@ -286,7 +298,7 @@ class CostQualityDisplay:
         self.hulls_ = self._draw_hulls(ax, points, markers) if hull else {}
         _set_cost_scale(ax, [cost for cost, _ in points + markers], log_cost)
         ax.set(
-            xlabel="mean cost (US dollars per 1,000 queries)",
+            xlabel=with_note("mean cost (US dollars per 1,000 queries)", self.note),
             ylabel="mean performance",
         )
         ax.margins(x=0.08, y=0.08)
