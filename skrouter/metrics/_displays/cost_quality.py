@@ -13,7 +13,7 @@ from skrouter._utils.param_validation import validate_each, validate_params
 from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
 from skrouter.metrics._common_queries import on_common_queries
 from skrouter.metrics._curve import check_target_with_costs
-from skrouter.metrics._displays.labels import Point, place_labels
+from skrouter.metrics._displays.labels import LabelPlacer, Point
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _REFERENCE_MARKERS = ["*", "d", "p", "h"]
 _MIX = "mix of single LLMs"
 _HULL_POINTS = 100
-_LABEL_BACKGROUND = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
 
 # One choice, or one for each trade-off.
 Choices = ArrayLike | Mapping[float, ArrayLike]
@@ -62,6 +61,8 @@ class CostQualityDisplay:
         References, drawn hollow.
     note : str, default=""
         Written below the picture: on which queries the points rest, where outcomes are missing.
+    trade_offs : dict of str to list of float, default=None
+        Of routers at several trade-offs, by name: that of each score.
 
     Attributes
     ----------
@@ -75,6 +76,9 @@ class CostQualityDisplay:
         Empty unless drawn.
     labels_ : dict of str to matplotlib Annotation
         Names of the single LLMs. In a crowd, those that would cover others are left out.
+    trade_off_labels_ : dict of str to dict of str to matplotlib Annotation
+        For each router at several trade-offs the labels of some of its points: where there is
+        room beside them, clear of lines.
 
     Examples
     --------
@@ -96,11 +100,13 @@ class CostQualityDisplay:
         routers: Mapping[str, Sequence[RoutingScore]],
         references: Mapping[str, Sequence[RoutingScore]] | None = None,
         note: str = "",
+        trade_offs: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.singles = singles
         self.routers = routers
         self.references = references
         self.note = note
+        self.trade_offs = trade_offs
 
     @classmethod
     def from_predictions(
@@ -179,7 +185,11 @@ class CostQualityDisplay:
         drawn_references = {"oracle": [score(chosen) for chosen in best]} if best else {}
         drawn_references |= curves(references or {})
         routers = curves(drawn_routers)
-        return cls(singles, routers, drawn_references, note).plot(ax=ax, **plot_kwargs)
+        trade_offs = {
+            key: list(value) for key, value in drawn_routers.items() if isinstance(value, Mapping)
+        }
+        display = cls(singles, routers, drawn_references, note, trade_offs)
+        return display.plot(ax=ax, **plot_kwargs)
 
     @classmethod
     def from_estimator(
@@ -212,8 +222,10 @@ class CostQualityDisplay:
         require_matplotlib("CostQualityDisplay")
         estimators: Mapping[str, Any] = named_estimators(estimator, name)
         pool = common_pool(part for value in estimators.values() for part in list_trade_offs(value))
-        llms: dict[str, dict[float, ArrayLike]] = {
-            key: {number: part.predict(X) for number, part in enumerate(list_trade_offs(value))}
+        llms: dict[str, Any] = {
+            key: {weight: part.predict(X) for weight, part in value.items()}
+            if isinstance(value, Mapping)
+            else value.predict(X)
             for key, value in estimators.items()
         }
         return cls.from_predictions(y, llms, llm_names=pool, **kwargs)
@@ -222,6 +234,7 @@ class CostQualityDisplay:
         {
             "log_cost": ["boolean", StrOptions({"auto"})],
             "label_llms": ["boolean"],
+            "label_trade_offs": ["boolean"],
             "hull": ["boolean"],
         }
     )
@@ -231,6 +244,7 @@ class CostQualityDisplay:
         *,
         log_cost: bool | Literal["auto"] = "auto",
         label_llms: bool = True,
+        label_trade_offs: bool = True,
         hull: bool = False,
     ) -> Self:
         """Draw the picture.
@@ -244,6 +258,8 @@ class CostQualityDisplay:
         label_llms : bool, default=True
             Whether to write the names of the LLMs beside their points. Labels are placed for the
             size that the figure has now.
+        label_trade_offs : bool, default=True
+            Whether to write the trade-off α beside some points of each router that has several.
         hull : bool, default=False
             Whether to draw the non-decreasing convex hull, dashed and flat to the right, of the
             single LLMs (the zero router: what mixing them at random reaches) and of every
@@ -304,13 +320,19 @@ class CostQualityDisplay:
         ax.margins(x=0.08, y=0.08)
         ax.grid(alpha=0.25)
         ax.legend(fontsize="small", framealpha=0.9)
+        self.ax_, self.figure_ = ax, ax.figure
+        placer = LabelPlacer(ax, points + markers, [*lines, *self.hulls_.values()])
         self.labels_: dict[str, Annotation] = {}
         if label_llms:
             style: dict[str, object] = {"fontsize": "small", "color": "0.3"}
-            if hull:
-                style["bbox"] = _LABEL_BACKGROUND
-            self.labels_ = place_labels(ax, points, list(self.singles), markers, **style)
-        self.ax_, self.figure_ = ax, ax.figure
+            self.labels_ = placer.name(points, list(self.singles), **style)
+        self.trade_off_labels_: dict[str, dict[str, Annotation]] = {}
+        for key, trade_offs in ((self.trade_offs or {}) if label_trade_offs else {}).items():
+            where = [(score.cost, score.performance) for score in self.routers[key]]
+            by_trade_off = dict(zip(trade_offs, where, strict=True))
+            self.trade_off_labels_[key] = placer.label_trade_offs(
+                by_trade_off, fontsize="x-small", color=self.routers_[key].get_color()
+            )
         return self
 
     def _draw_hulls(
