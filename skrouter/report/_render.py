@@ -73,6 +73,15 @@ def as_html(report: "RoutingReport") -> str:
     return "\n".join([*parts, "</ul>", "</div>"])
 
 
+def as_page(body: str, title: str) -> str:
+    """A whole page, to be kept as a file: with a title, and the encoding of its text."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
 def _html_table(table: Table) -> str:
     heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in table.columns)
     lines = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
@@ -118,8 +127,14 @@ def _wrap(text: str) -> str:
 
 
 def _setting(report: "RoutingReport") -> str:
+    queries = (
+        f"{report.n_queries} queries, of which {report.n_shared} are also among the training "
+        "queries"
+        if report.n_shared
+        else f"{report.n_queries} held-out queries"
+    )
     return (
-        f"{report.n_queries} held-out queries, {len(report.llms)} LLMs, of which "
+        f"{queries}, {len(report.llms)} LLMs, of which "
         f"{report.best_single_llm} is the best single one. "
         f"Score = performance - {report.cost_weight:g} * cost, cost in US dollars per 1,000 "
         f"queries. Means over queries (micro); intervals of {100 * report.confidence_level:g} % "

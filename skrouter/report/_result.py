@@ -11,7 +11,7 @@ from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.metrics._reliability import ReliabilityBins
 from skrouter.metrics._score import RoutingScore
 from skrouter.report._predictability import Signal
-from skrouter.report._render import as_html, as_text
+from skrouter.report._render import as_html, as_page, as_text
 from skrouter.report._tables import tables
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ class RoutingReport:
         Class of the router.
     n_queries : int
         Number of held-out queries with an observed outcome.
+    n_shared : int
+        How many of these are also among the training queries that were given, and so not held
+        out.
     cost_weight : float
         The trade-off at which everything is judged.
     confidence_level : float
@@ -168,6 +171,7 @@ class RoutingReport:
     routing_pays: bool
     router_name: str
     n_queries: int
+    n_shared: int
     cost_weight: float
     confidence_level: float
     best_single_llm: LLMName
@@ -195,14 +199,14 @@ class RoutingReport:
         return as_text(self)
 
     def to_html(self) -> str:
-        """The report as a piece of HTML that stands alone: no scripts, no files.
+        """The report as a page of HTML that stands alone: no scripts, no files.
 
         Returns
         -------
         html : str
-            One ``<div>`` with its own style, to be written to a file or put into a page.
+            A whole page, to be written to a file, in UTF-8.
         """
-        return as_html(self)
+        return as_page(as_html(self), f"Routing report: {self.router_name}")
 
     @validate_params({"part": [StrOptions({"scores", "savings", "llms", "reliability"})]})
     def to_frame(
@@ -247,4 +251,4 @@ class RoutingReport:
         )
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return as_html(self)  # a piece, for the page of a notebook

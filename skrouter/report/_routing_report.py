@@ -192,11 +192,13 @@ def routing_report(
         differences=comparison.differences,
         better_in_hindsight=comparison.better_in_hindsight,
     )
+    n_shared = n_shared_queries(data, embeddings_train, embeddings)
     return RoutingReport(
         verdict=verdict,
         routing_pays=pays,
         router_name=adapter.name,
         n_queries=data.n_queries,
+        n_shared=n_shared,
         cost_weight=float(data.cost_weight),
         confidence_level=confidence_level,
         best_single_llm=comparison.single,
@@ -213,7 +215,7 @@ def routing_report(
             adapter,
             data,
             router_cost=router_cost,
-            n_shared=n_shared_queries(data, embeddings_train, embeddings),
+            n_shared=n_shared,
             n_folds=n_folds,
         ),
     )
