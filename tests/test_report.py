@@ -390,6 +390,13 @@ def test_a_router_of_one_trade_off_is_judged_at_another(problem):
     assert "Brier" not in str(report)
 
 
+def test_costs_need_no_keyword(linear, problem):
+    X, performance, cost, _ = problem
+    report = routing_report(linear, X[TEST], performance[TEST], cost[TEST], **FAST)
+    assert report.scores == on_test(linear, problem).scores
+    assert report.savings
+
+
 def test_without_costs(problem):
     X, performance, _, _ = problem
     router = LinearRouter(llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])

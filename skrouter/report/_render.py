@@ -54,8 +54,6 @@ def as_html(report: "RoutingReport") -> str:
     """One ``div``; every text is escaped, as names of LLMs come from outside."""
     kind = "verdict yes" if report.routing_pays else "verdict"
     parts = [
-        '<div class="skrouter-report">',
-        f"<style>{_STYLE}</style>",
         f"<h2>Routing report: {escape(report.router_name)}</h2>",
         f'<p class="{kind}">{escape(report.verdict)}</p>',
         f"<p>{escape(_setting(report))}</p>",
@@ -66,11 +64,17 @@ def as_html(report: "RoutingReport") -> str:
             continue
         parts.append(f"<h3>{escape(table.title)}</h3>")
         if table.rows:
-            parts.append(_html_table(table))
+            parts.append(html_table(table))
         parts += [f"<p>{escape(line)}</p>" for line in captions]
     parts += ["<h3>Signal</h3>", f"<p>{escape(_signal(report))}</p>", "<h3>Notes</h3>", "<ul>"]
     parts += [f"<li>{escape(note)}</li>" for note in report.notes]
-    return "\n".join([*parts, "</ul>", "</div>"])
+    return as_piece([*parts, "</ul>"])
+
+
+def as_piece(parts: list[str]) -> str:
+    """One ``div`` with its own style, of parts that are HTML."""
+    opened = ['<div class="skrouter-report">', f"<style>{_STYLE}</style>"]
+    return "\n".join([*opened, *parts, "</div>"])
 
 
 def as_page(body: str, title: str) -> str:
@@ -82,7 +86,8 @@ def as_page(body: str, title: str) -> str:
     )
 
 
-def _html_table(table: Table) -> str:
+def html_table(table: Table) -> str:
+    """A table, its first column as heads of the rows."""
     heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in table.columns)
     lines = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
     for first, *rest in _written(table):
