@@ -19,7 +19,7 @@ import pytest
 import skrouter
 from skrouter._cli.main import main, run
 from skrouter._persistence.description import read_metadata
-from skrouter.baselines import LinearRouter
+from skrouter.baselines import BestSingleRouter, LinearRouter
 from skrouter.datasets import load_log
 from skrouter.metrics import routing_score
 
@@ -162,7 +162,7 @@ def test_some_queries_are_kept_back(folder, capsys):
     _, err = ask(capsys, "evaluate", folder / "log.csv", "--router", folder / "linear.skops")
     assert f"Judged by the {120 - n_fitted} of 120 queries that were kept back" in err
     _, err = ask(capsys, "evaluate", folder / "log.csv", "--router", folder / "radial.skops")
-    assert "does not say which queries" in err
+    assert "fitted on all queries of its log (--hold-out 0)" in err
 
 
 def test_long_work_says_how_long_it_took(folder, capsys, monkeypatch):
@@ -238,7 +238,9 @@ def test_verbose_shows_epochs_beside_the_results(folder, capsys, tmp_path, tiny_
         (["--set", "alpha"], "--set takes NAME=VALUE"),
         (["--set", "x=1"], "Invalid parameter 'x'"),
         (["--performance", "stars"], "no column 'stars'"),
-        (["--prices", "nowhere.json"], "prices: there is no file 'nowhere.json'"),
+        (["--prices", "nowhere.json"], "--prices: there is no file 'nowhere.json'"),
+        (["--performance-range", "1", "4"], "1 to 5, beyond --performance-range 1.0 4.0."),
+        (["--performance-range", "2", "2"], "--performance-range must be two different numbers"),
     ],
 )
 def test_fit_refuses_in_one_line(folder, capsys, tmp_path, options, message):
@@ -261,6 +263,35 @@ def test_fit_refuses_in_one_line(folder, capsys, tmp_path, options, message):
     assert [line.startswith("skrouter: error: ") for line in err.splitlines()][-1]
     assert err.count("skrouter: error") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_errors_speak_of_options(folder, capsys, tmp_path):
+    command = ["fit", folder / "log.csv", *COLUMNS[:6], "--out", tmp_path / "r.skops"]
+    _, err = ask(capsys, *command, code=1)
+    assert err.splitlines()[-1].endswith(
+        "possible value: --performance-range 1 5 for ratings from 1 to 5."
+    )
+    _, err = ask(capsys, *command, "--prices", folder / "prices.json", code=1)
+    assert "--prices without --prompt-tokens and --completion-tokens: pass both" in err
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("The log has no column 'prompt_tokens'.", None),
+        ("A cost needs both, and no performance is known.", None),
+        ("cost_weight=0.02 charges it.", "--cost-weight 0.02 charges it."),
+        (
+            "share=0.9 of the performance of x cannot be had",
+            "--quality 0.9 of the performance of x cannot be had",
+        ),
+        ("my_prices: x", None),
+    ],
+)
+def test_only_parameters_become_options(message, expected):
+    from skrouter._cli.checks import in_options
+
+    assert in_options(message) == (message if expected is None else expected)
 
 
 @pytest.mark.filterwarnings("ignore::skrouter.FewOutcomesWarning")
@@ -290,6 +321,9 @@ def test_evaluate_gives_the_scores_of_the_held_out_queries(folder, capsys):
     found = json.loads(out)
     log, router = judged_log(folder), skrouter.load(folder / "linear.skops")
     test = held_out(log.queries, 0.25, 0)
+    complete = log.performance.notna().all(axis=1).to_numpy()
+    assert not complete[test].all()
+    n_queries, test = test.sum(), test & complete
     score = routing_score(
         log.performance[test],
         router.predict(log.queries[test]),
@@ -300,7 +334,11 @@ def test_evaluate_gives_the_scores_of_the_held_out_queries(folder, capsys):
     assert found["cost_weight"] == 0.1
     assert set(found["scores"]) == {"router", "always large", "always small", "oracle"}
     assert found["scores"]["router"]["utility"] > found["scores"]["always large"]["utility"]
+    # With holes in the log all rows are over the queries on which all of them are known.
+    assert {row["n_observed"] for row in found["scores"].values()} == {test.sum()}
+    assert f"all rows are means over the {test.sum()} of {n_queries} queries" in found["note"]
     table, _ = ask(capsys, "evaluate", folder / "log.csv", "--router", folder / "linear.skops")
+    assert found["note"] in table
     assert table.splitlines()[1].split()[:2] == ["router", f"{score.performance:.4f}"]
 
 
@@ -376,7 +414,156 @@ def test_report_prints_and_writes(folder, capsys, tmp_path):
     texts = [measured.sub("", " ".join(text.split())) for text in (out, again)]
     assert texts[0] == texts[1]
     whole, _ = ask(capsys, "report", folder / "log.csv", "--router", folder / "radial.skops")
-    assert "120 held-out queries" in whole
+    assert "120 queries, of which 120 are also among the training queries" in flat(whole)
+    assert "held-out" not in whole.splitlines()[6]
+    assert whole.index("120 queries") < whole.index("Scores")
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Whatever takes long fails: what is missing at the end must be said before."""
+
+    def work(*_, **__):
+        raise AssertionError("work has begun")
+
+    monkeypatch.setattr("skrouter._cli.data.load_log", work)
+    monkeypatch.setattr("skrouter.load", work)
+    monkeypatch.setattr("skrouter._cli.answer._load", work)
+
+
+def test_what_a_report_needs_at_its_end_is_checked_first(folder, capsys, tmp_path, no_work):
+    pytest.importorskip("matplotlib")
+    command = ["report", folder / "log.csv", "--router", folder / "linear.skops"]
+    for options, message in (
+        (["--html", tmp_path / "no" / "r.html"], "--html: there is no folder"),
+        (["--html", tmp_path], "is a folder; give the name of a file"),
+        (["--plot", tmp_path / "no" / "p.png"], "--plot: there is no folder"),
+        (["--plot", tmp_path / "p.doc"], "the name must end in .png, .svg or .pdf"),
+    ):
+        _, err = ask(capsys, *command, *options, code=1)
+        assert message in err
+    with pytest.raises(AssertionError, match="work has begun"):
+        main([str(part) for part in (*command, "--html", tmp_path / "r.html")])
+
+
+def test_matplotlib_is_looked_for_first(folder, capsys, tmp_path, no_work, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    files = ["--html", tmp_path / "r.html", "--plot", tmp_path / "p.png"]
+    router = ["--router", folder / "linear.skops"]
+    _, err = ask(capsys, "report", folder / "log.csv", *router, *files, code=1)
+    assert '--plot needs matplotlib: pip install "skrouter[plot]"' in err
+    assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate", "report", "budget", "route", "explain"])
+def test_skops_is_looked_for_first(command, folder, capsys, tmp_path, no_work, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skops", None)
+    monkeypatch.setattr("skrouter._cli.fit.read_log", None)
+    options = {
+        "fit": [folder / "log.csv", "--out", tmp_path / "r.skops"],
+        "route": ["hi"],
+        "explain": ["hi"],
+        "budget": [folder / "log.csv", "--quality", "0.9"],
+    }.get(command, [folder / "log.csv"])
+    router = [] if command == "fit" else ["--router", folder / "linear.skops"]
+    _, err = ask(capsys, command, *options, *router, code=1)
+    assert 'needs skops: pip install "skrouter[skops]"' in err
+
+
+def test_queries_are_looked_for_first(folder, capsys, no_work):
+    router = ["--router", folder / "linear.skops"]
+    for command in ("route", "explain"):
+        _, err = ask(capsys, command, *router, "--input", "nowhere.txt", code=1)
+        assert "No such file or directory: 'nowhere.txt'" in err
+        _, err = ask(capsys, command, *router, code=1)
+        assert "There is no query" in err
+    _, err = ask(capsys, "explain", *router, "x", "--neighbors", "-1", code=1)
+    assert "--neighbors must be at least 0" in err
+
+
+def test_costs_are_looked_for_before_the_router_is_loaded(folder, capsys, tmp_path, monkeypatch):
+    log = rows().drop(columns=["tokens_in", "tokens_out"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    router = ["--router", tmp_path / "r.skops"]
+    ask(
+        capsys,
+        "fit",
+        tmp_path / "log.csv",
+        *COLUMNS[:9],
+        "--estimator",
+        "best-single",
+        "--out",
+        tmp_path / "r.skops",
+    )
+    monkeypatch.setattr("skrouter.load", None)
+    for command in (
+        ["evaluate", "--cost-weight", "0.1"],
+        ["report", "--cost-weight", "0.1"],
+        ["budget", "--budget", "5", "--queries", "10"],
+    ):
+        _, err = ask(capsys, command[0], tmp_path / "log.csv", *router, *command[1:], code=1)
+        assert f"{command[1]} needs costs: give --cost, or --prices with tokens" in err
+
+
+def test_the_picture_shows_the_curve_and_the_routers_own_trade_off(folder, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    router = ["--router", folder / "linear.skops"]
+    ask(capsys, "report", folder / "log.csv", *router, "--plot", tmp_path / "p.svg")
+    from skrouter._cli.picture import draw, trade_offs
+
+    judged, outcomes = judged_by_held_out(folder, "linear.skops")
+    figure = draw(judged, *outcomes)
+    (ax,) = figure.axes
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["single LLM", "oracle", "LinearRouter", "its own trade-off, α=0.1"]
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert len(lines["LinearRouter"].get_xdata()) == len({*trade_offs(*outcomes), 0.1})
+    own = lines["its own trade-off, α=0.1"].get_xydata().tolist()
+    assert len(own) == 1 and own[0] in lines["LinearRouter"].get_xydata().tolist()
+    assert any(text.get_text().startswith("α=0") for text in ax.texts)
+    legend = draw(judged._replace(cost_weight=0.3), *outcomes).axes[0].get_legend().get_texts()
+    assert legend[-1].get_text() == "asked for, α=0.3"
+    # One that serves a single trade-off is one point.
+    single = BestSingleRouter(llm_names=["large", "small"]).fit(["x"], [[1.0, 0.0]])
+    drawn = draw(judged._replace(router=single), *outcomes).axes[0].get_legend().get_texts()
+    assert [text.get_text() for text in drawn] == ["single LLM", "oracle", "BestSingleRouter"]
+
+
+def judged_by_held_out(folder, name):
+    """What `skrouter report` judges by: the router with the held-out part of the log."""
+    from skrouter._cli.arguments import make_parser
+    from skrouter._cli.data import read_judged
+    from skrouter._cli.judge import observed
+
+    command = ["report", str(folder / "log.csv"), "--router", str(folder / name)]
+    judged = read_judged(make_parser().parse_args(command))
+    return judged, observed(judged, judged.test)
+
+
+def test_trade_offs_of_the_picture_follow_the_prices():
+    from skrouter._cli.picture import trade_offs
+
+    performance = pd.DataFrame({"a": [0.5, 0.5], "b": [1.0, 1.0]})
+    cost = pd.DataFrame({"a": [1.0, 1.0], "b": [6.0, 6.0]})
+    assert trade_offs(performance, cost) == [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
+    assert trade_offs(performance, 1000 * cost)[-1] == 0.0002
+    assert trade_offs(performance, 0 * cost) == [0.0]
+
+
+def test_the_page_holds_the_picture_where_it_can_be_drawn(folder, capsys, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    command = ["report", folder / "log.csv", "--router", folder / "linear.skops"]
+    ask(capsys, *command, "--html", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == 1 and "http" not in page
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ask(capsys, *command, "--html", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<img" not in page and "Routing report" in page
 
 
 def test_llms_of_the_log_and_of_the_router(folder, capsys, tmp_path):
@@ -464,7 +651,7 @@ def test_budgets_that_cannot_be_kept(folder, capsys):
         "100000",
         code=1,
     )
-    assert "budget=0.01 US dollars cannot be kept" in err
+    assert "--budget 0.01 US dollars cannot be kept" in err
     _, err = ask(capsys, "budget", folder / "log.csv", *router, "--budget", "5", code=1)
     assert "--budget needs --queries" in err
 
@@ -571,6 +758,29 @@ def test_explain_shows_the_decision(folder, capsys, tmp_path):
     assert decision["utility"] == expected[0].utility
     _, err = ask(capsys, "explain", "--router", folder / "linear.skops", "x", code=1)
     assert "holds a LinearRouter, which does not explain" in err
+
+
+def test_explain_shows_the_text_of_training_queries(folder, capsys, tmp_path):
+    router = ["--router", folder / "radial.skops", "--neighbors", "2"]
+    _, err = ask(capsys, "explain", *router, "prove theorem")
+    assert "numbered from 0 in the order of the log" in err and "--log LOG shows them" in err
+    log = ["--log", folder / "log.csv"]
+    out, err = ask(capsys, "explain", *router, *log, "prove theorem")
+    assert "numbered from 0" not in err
+    queries = judged_log(folder).queries
+    shown = re.findall(r"^Training query (\d+) is: (.*)$", out, re.MULTILINE)
+    assert len(shown) == 2 and all(queries[int(row)] == text for row, text in shown)
+    out, _ = ask(capsys, "explain", *router, *log, "--json", "prove theorem")
+    neighbors = json.loads(out)["decision"]["neighbors"]
+    assert [each["query"] for each in neighbors] == [text for _, text in shown]
+    rows().head(50).to_csv(tmp_path / "other.csv", index=False)
+    other = ["--log", tmp_path / "other.csv"]
+    _, err = ask(capsys, "explain", *router, *other, "prove theorem", code=1)
+    assert "is not the log that the router was fitted on" in err
+    skrouter.save(skrouter.load(folder / "radial.skops"), tmp_path / "r.skops")
+    by_hand = ["--router", tmp_path / "r.skops"]
+    _, err = ask(capsys, "explain", *by_hand, *log, "prove theorem", code=1)
+    assert "does not say how its log was read" in err
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,33 @@ def test_prices_by_name_and_folds_of_lists():
     assert found.recommended == "ridge"
     assert found.rows[0].behind[:3] == (0.0, 0.0, 0.0)
     assert found.rows[1].gain[:3] == (0.0, 0.0, 0.0)
+
+
+def with_holes(share):
+    """Some outcomes hidden, though not all of a query."""
+    hidden = np.random.default_rng(1).random(PERFORMANCE.shape) < share
+    hidden[hidden.all(axis=1), 0] = False
+    return np.where(hidden, np.nan, PERFORMANCE)
+
+
+def test_scores_over_holes_rest_on_the_same_queries():
+    folds = list(KFold(3).split(X))
+    holes = with_holes(0.3)
+    found = compare_routers(ROUTERS[1:], X, holes, COST, cost_weight=0.1, cv=folds)
+    assert found.comparable and found.n_scored < found.n_queries
+    # Over the same queries nothing is above the oracle, and a score less another is the gain there.
+    assert all(row.score <= found.oracle for row in found.rows)
+    rows = {row.name: row for row in found.rows}
+    assert rows["ridge"].gain.n_queries == found.n_scored  # the oracle is known wherever they are
+    gain = rows["ridge"].score - rows["best single LLM"].score
+    assert gain == pytest.approx(rows["ridge"].gain.difference)
+    said = f"all scores are means over the {found.n_scored} of 300 queries on which all of them"
+    assert said in str(found)
+    assert "Outcomes are missing" not in str(compare_routers(ROUTERS[1:], X, PERFORMANCE, COST))
+
+
+def test_scores_over_different_queries_are_said_to_be():
+    found = compare_routers(ROUTERS, X, with_holes(0.75), COST, cost_weight=0.1)
+    assert not found.comparable
+    said = f"scores rest on different queries, as only {found.n_scored} of 300 have all"
+    assert said in str(found) and "must not be subtracted" in str(found)

@@ -122,6 +122,7 @@ def test_display_needs_costs(pyplot):
         ({"log_cost": "yes"}, "'log_cost' parameter of CostQualityDisplay.plot must be"),
         ({"hull": "yes"}, "'hull' parameter of CostQualityDisplay.plot must be"),
         ({"label_llms": None}, "'label_llms' parameter of CostQualityDisplay.plot must be"),
+        ({"label_trade_offs": 2}, "'label_trade_offs' parameter of CostQualityDisplay.plot"),
     ],
 )
 def test_display_refuses_bad_options(pyplot, options, message):
@@ -200,3 +201,112 @@ def test_metrics_need_matplotlib_only_to_draw():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def label_below(display):
+    return " ".join(display.ax_.get_xlabel().split())
+
+
+def test_points_over_holes_rest_on_the_same_queries(pyplot):
+    performance = PERFORMANCE.copy()
+    performance[0, 1] = nan  # the oracle had 0.75 here, a router that never asks for it 1
+    display = CostQualityDisplay.from_predictions(
+        performance, {"ours": CHOSEN}, cost=COST, llm_names=NAMES, oracle_cost_weights=[0.0]
+    )
+    scores = [*display.singles.values(), *display.routers["ours"], *display.references["oracle"]]
+    assert {score.n_observed for score in scores} == {3}
+    assert points(display.routers_["ours"]) == [[pytest.approx(8 / 3), pytest.approx(2.5 / 3)]]
+    assert points(display.references_["oracle"]) == points(display.routers_["ours"])
+    assert "all points are means over the 3 of 4 queries" in label_below(display)
+    again = CostQualityDisplay(display.singles, display.routers).plot()
+    assert again.note == "" and "missing" not in label_below(again)
+    # Queries without weight are no loss.
+    weighted = CostQualityDisplay.from_predictions(
+        performance, [1, 1, 0, 0], cost=COST, sample_weight=[0, 1, 1, 1]
+    )
+    assert weighted.note == ""
+
+
+def test_points_over_different_queries_are_said_to_be(pyplot):
+    performance = np.where(
+        np.eye(4, 2, dtype=bool) | np.eye(4, 2, -2, dtype=bool), PERFORMANCE, nan
+    )
+    display = CostQualityDisplay.from_predictions(performance, [0, 1, 0, 1], cost=COST)
+    assert "points rest on different queries, as only 0 of 4 have all" in label_below(display)
+    assert display.routers["router"][0].n_observed == 4
+    display.figure_.canvas.draw()
+    box = display.ax_.xaxis.label.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= display.figure_.bbox.x1 and box.y0 >= 0
+
+
+def test_a_cost_that_nobody_knows_is_no_hole(pyplot):
+    cost = np.column_stack([COST[:, 0], np.full(4, nan)])
+    display = CostQualityDisplay.from_predictions(PERFORMANCE, [0, 0, 0, 1], cost=cost)
+    assert display.note == "" and display.singles["1"].n_observed == 4
+
+
+def curve_display(n_trade_offs=4, **options):
+    """A curve from always "large" to always "small", four queries a step."""
+    performance = np.column_stack([np.ones(40), np.linspace(0, 1, 40)])
+    choices = {
+        weight: np.where(np.arange(40) < 40 * weight, "large", "small")
+        for weight in np.linspace(0, 1, n_trade_offs).round(2).tolist()
+    }
+    choices[2.0] = choices[1.0]
+    return CostQualityDisplay.from_predictions(
+        performance, {"ours": choices}, cost=[5.0, 1.0], llm_names=NAMES, **options
+    )
+
+
+def test_points_of_a_curve_are_labelled_with_their_trade_offs(pyplot):
+    from matplotlib.text import Text
+
+    display = curve_display()
+    labels = display.trade_off_labels_["ours"]
+    # What chooses the same is one point, with one label.
+    assert list(labels) == ["α=0", "α=1–2", "α=0.67", "α=0.33"]
+    where = dict(zip(display.trade_offs["ours"], display.routers["ours"], strict=True))
+    assert labels["α=0.33"].xy == (where[0.33].cost, where[0.33].performance)
+    assert display.trade_offs == {"ours": [0.0, 0.33, 0.67, 1.0, 2.0]}
+    display.figure_.canvas.draw()
+    path = display.routers_["ours"].get_path().transformed(display.ax_.transData)
+    texts = [*labels.values(), *display.labels_.values()]
+    assert len(texts) == 6
+    assert not any(
+        path.intersects_bbox(Text.get_window_extent(text), filled=False) for text in texts
+    )
+    assert curve_display(label_trade_offs=False).trade_off_labels_ == {}
+    one = CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4, cost=COST)
+    assert one.trade_off_labels_ == {}
+
+
+def test_of_many_points_some_are_labelled(pyplot):
+    labels = curve_display(n_trade_offs=21).trade_off_labels_["ours"]
+    assert 3 <= len(labels) <= 6 and list(labels)[:2] == ["α=0", "α=1–2"]
+
+
+def test_trade_offs_of_fitted_routers_are_labelled(pyplot):
+    routers = {key: Constant(choice).fit(None, None) for key, choice in ((0.0, 0), (0.1, 1))}
+    display = CostQualityDisplay.from_estimator(
+        {"curve": routers, "b": routers[0.1]}, [0] * 4, PERFORMANCE, cost=COST
+    )
+    assert list(display.trade_off_labels_) == ["curve"]
+    assert list(display.trade_off_labels_["curve"]) == ["α=0", "α=0.1"]
+
+
+def test_names_of_llms_are_not_crossed_by_lines_where_there_is_room(pyplot):
+    from matplotlib.text import Text
+
+    # Beside "large" runs a curve: to the right and to the left of it.
+    performance = [[0.8, 0.2, 0.8, 0.8]] * 2
+    display = CostQualityDisplay.from_predictions(
+        performance,
+        {"ours": {0.0: [2, 2], 1.0: [3, 3]}},
+        cost=[2.0, 0.5, 1.0, 3.0],
+        oracle_cost_weights=(),
+    )
+    display.figure_.canvas.draw()
+    path = display.routers_["ours"].get_path().transformed(display.ax_.transData)
+    assert set(display.labels_) == {"0", "1", "2", "3"}
+    for label in display.labels_.values():
+        assert not path.intersects_bbox(Text.get_window_extent(label), filled=False)

@@ -87,7 +87,30 @@ def test_queries_moved():
     largest = max(found.rows, key=lambda row: row.distance)
     assert (largest.kind, largest.name) == ("queries", 1)
     assert 0.25 < largest.distance < 0.5
-    assert "| queries | 1 |" in str(found)
+    assert "| queries | direction 1 |" in str(found)
+    assert "Directions are those along which the embeddings" in str(found)
+
+
+def test_a_page_and_a_piece_for_notebooks():
+    name = "<b>large</b>"
+    router = LinearRouter(llm_names=["small", name]).fit(TRAIN[0], TRAIN[1], cost=TRAIN[2])
+    found = drift_report(
+        router, *draw(4, shift=1.0)[:2], X_reference=TRAIN[0], y_reference=TRAIN[1]
+    )
+    page, piece = found.to_html(), found._repr_html_()
+    assert page.startswith("<!doctype html>") and '<meta charset="utf-8">' in page
+    assert piece.startswith("<div") and f"\n{piece}\n" in page
+    assert page.count("<tr>") == 1 + len(found.rows) and "direction 1" in page
+    assert name not in page and "&lt;b&gt;large&lt;/b&gt;" in page
+    assert "Moved: queries" in page and 'class="verdict"' in page
+
+
+def test_costs_need_no_keyword():
+    X, performance, cost = draw(4)
+    reference = {"X_reference": TRAIN[0], "y_reference": TRAIN[1], "cost_reference": TRAIN[2]}
+    by_place = drift_report(ROUTER, X, performance, cost, **reference)
+    assert by_place == drift_report(ROUTER, X, performance, cost_recent=cost, **reference)
+    assert {row.kind for row in by_place.rows} == {"queries", "calls", "performance", "cost"}
 
 
 def test_calls_moved_with_the_queries():

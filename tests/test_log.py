@@ -274,8 +274,9 @@ def test_with_propensities_each_row_stays_a_call():
 def test_off_policy_value_takes_the_log_as_it_is():
     log = load_log(logged_calls(), **COLUMNS, cost="dollars", propensity="propensity")
     assert log.logged["logged_llms"].tolist() == ["large", "small", "small", "large"]
+    names = {"llm_names": log.llm_names}
     value = off_policy_value(
-        ["large"] * 4, **log.logged, llm_names=log.llm_names, method="ips", random_state=0
+        ["large"] * 4, **log.logged, **names, cost_weight=0, method="ips", random_state=0
     )
     assert value.performance == pytest.approx((1.0 / 0.5 + 0.75 / 1.0) / 4)
     assert value.cost == pytest.approx((10 / 0.5 + 20 / 1.0) / 4)

@@ -172,6 +172,18 @@ def test_utilities_of_estimators():
     assert list(alone.routers_) == ["Constant"]
 
 
+def test_utilities_over_holes_rest_on_the_same_queries():
+    performance = PERFORMANCE.copy()
+    performance[0, 1] = nan
+    display = TradeOffDisplay.from_predictions(
+        performance, {"large": [0] * 4, "small": [1] * 4}, cost=COST, cost_weights=[0.0]
+    )
+    assert display.routers["large"][0.0] == pytest.approx(PERFORMANCE[1:, 0].mean())
+    assert "means over the 3 of 4 queries" in " ".join(display.ax_.get_xlabel().split())
+    best = display.references["best single LLM"][0.0]
+    assert best == max(display.routers[name][0.0] for name in display.routers)
+
+
 def test_unobserved_outcomes_are_left_out_of_the_utilities():
     performance = np.column_stack([PERFORMANCE, np.full(4, nan)])
     performance[0, 0] = nan

@@ -187,6 +187,27 @@ def test_what_the_interval_rests_on_is_said():
     assert known.high - known.low > guess.high - guess.low
 
 
+def test_the_bound_that_is_missing_is_named_with_its_value():
+    log = rare_agreement(100, 0) | {"llms": ["b"] * 100, "method": "snips", "random_state": 0}
+    log["llm_names"] = ["a", "b", "c", "d"]
+    with pytest.warns(UserWarning, match=r"min_propensity, which is exploration / 4 where a share"):
+        off_policy_value(**log)
+
+
+def test_costs_that_are_not_charged_are_warned_of():
+    log = {"logged_llms": ["a"] * 100, "performance": np.ones(100), "propensity": 1.0}
+    log |= {"cost": np.full(100, 5.0), "method": "ips", "random_state": 0}
+    with pytest.warns(UserWarning, match=r"costs are not charged.* Pass cost_weight=") as caught:
+        free = off_policy_value(["a"] * 100, **log)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert (free.utility, free.cost, free.cost_weight) == (1.0, 5.0, 0.0)
+    charged = off_policy_value(["a"] * 100, **log, cost_weight=0.02)
+    assert (charged.utility, charged.cost_weight) == (pytest.approx(0.9), 0.02)
+    # Who says 0 means it; and without costs there is nothing to charge.
+    assert off_policy_value(["a"] * 100, **log, cost_weight=0).cost_weight == 0.0
+    assert off_policy_value(["a"] * 100, **log | {"cost": None}).cost_weight == 0.0
+
+
 def test_weights_that_were_not_seen_are_guessed_from_what_is_left():
     """The logger called "a" nearly always: had it called another LLM, the weight would be large."""
     log = {"performance": [1.0] * 300, "propensity": [0.98] + [0.5] * 299}

@@ -414,6 +414,13 @@ def test_a_router_of_one_trade_off_is_judged_at_another(problem):
     assert "Brier" not in str(report)
 
 
+def test_costs_need_no_keyword(linear, problem):
+    X, performance, cost, _ = problem
+    report = routing_report(linear, X[TEST], performance[TEST], cost[TEST], **FAST)
+    assert report.scores == on_test(linear, problem).scores
+    assert report.savings
+
+
 def test_without_costs(problem):
     X, performance, _, _ = problem
     router = LinearRouter(10.0, llm_names=NAMES).fit(X[TRAIN], performance[TRAIN])
@@ -572,11 +579,76 @@ def test_outcomes_that_were_not_observed_are_left_out(linear, problem):
             cost_weight=0.02,
             llm_names=NAMES,
         )
-        assert report.scores["router"] == pytest.approx(expected)
+        assert report.scores["router"].n_observed <= expected.n_observed
         assert report.differences["best single LLM"].n_queries < expected.n_observed
         assert report.calibration.n_outcomes == (~np.isnan(holes[TEST])).sum()
         assert report.routing_pays and report.signal.ridge > 0.1 and report.signal.knn > 0.03
         assert np.isfinite([*report.realised.values()]).all()
+
+
+def with_holes(share, n_queries=200, seed=2):
+    """A problem of three LLMs, the outcomes of which are partly missing."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_queries, 3))
+    success = np.stack([X[:, 0] > 0.5, X[:, 0] > -2.5, X[:, 1] > 0], axis=1)
+    performance = success.astype(float)
+    performance[rng.uniform(size=performance.shape) < share] = nan
+    kept = ~np.isnan(performance).all(axis=1)
+    return X[kept], performance[kept]
+
+
+def test_scores_of_a_table_with_holes_rest_on_the_same_queries():
+    X, performance = with_holes(0.3)
+    router = LinearRouter(llm_names=NAMES).fit(X, performance, [1.0, 5.0, 2.0])
+    report = routing_report(router, X, performance, cost=[1.0, 5.0, 2.0], **FAST)
+    assert report.comparable
+    counts = {score.n_observed for score in report.scores.values()}
+    assert counts == {report.n_common} and 0 < report.n_common < report.n_queries
+    # Nobody is above the oracle, nor can rows that are subtracted contradict it.
+    assert all(score.utility <= report.scores["oracle"].utility for score in report.scores.values())
+    called = np.asarray([NAMES.index(name) for name in router.predict(X)])
+    single = NAMES.index(report.best_single_llm)
+    both = ~np.isnan(performance[np.arange(len(X)), called]) & ~np.isnan(performance[:, single])
+    assert report.differences["best single LLM"].n_queries == both.sum() >= report.n_common
+    text = " ".join(str(report).split())
+    assert (
+        f"all rows are means over the {report.n_common} of {report.n_queries} queries on which "
+        "all of them were observed"
+    ) in text
+    assert f"(best single LLM {both.sum()}, " in text
+    assert f"this one were observed ({report.best_single_llm} {both.sum()}), its cost, too" in text
+    observed = (~np.isnan(performance)).sum(axis=0)
+    assert [use.n_observed for use in report.llms.values()] == observed.tolist()
+    assert f"small {observed[0]}, large {observed[1]}, math {observed[2]} were observed" in text
+    assert "must not be subtracted" not in text
+    assert "all rows are means over" in report.to_html()
+
+
+def test_too_few_common_queries_are_said():
+    prices = [1.0, 2.0, 1.5]
+    X, performance = with_holes(0.0, n_queries=800)
+    train = {"X_train": X, "y_train": performance, "cost_train": prices}
+    router = LinearRouter(llm_names=NAMES, cost_weight=0.05).fit(X, performance, prices)
+    # As in the log of another router: mostly one outcome, and seldom those of both.
+    called = np.asarray([NAMES.index(name) for name in router.predict(X)])
+    rows = np.flatnonzero(called != 1)[:200]
+    X, performance, called = X[rows], performance[rows].copy(), called[rows]
+    single = np.arange(len(rows)) % 5 > 2
+    performance[np.arange(3) != np.where(single, 1, called)[:, None]] = nan
+    performance[:10] = train["y_train"][rows[:10]]
+    report = routing_report(router, X, performance, cost=prices, **train, **FAST)
+    assert report.best_single_llm == "large"
+    assert not report.comparable and report.n_common < report.n_queries / 4
+    assert len({score.n_observed for score in report.scores.values()}) > 1
+    text = " ".join(str(report).split())
+    assert f"rest on different queries, as only {report.n_common} of {report.n_queries}" in text
+    assert "must not be subtracted from one another" in text
+    assert "need not be the difference of two rows" in text
+
+
+def test_nothing_is_said_of_holes_where_there_are_none(report):
+    assert report.comparable and report.n_common == report.n_queries
+    assert "Outcomes are missing" not in str(report)
 
 
 def test_an_llm_that_was_not_observed_here(linear, problem):
@@ -635,7 +707,8 @@ class Checker(HTMLParser):
         self.open, self.seen, self.text = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        self.open.append(tag)
+        if tag != "meta":  # which has no end
+            self.open.append(tag)
         self.seen.append(tag)
 
     def handle_endtag(self, tag):
@@ -651,7 +724,11 @@ def test_html_stands_alone_and_is_escaped(problem):
     router = LinearRouter(llm_names=bad).fit(X[TRAIN], performance[TRAIN], cost[TRAIN])
     report = on_test(router, problem)
     html = report.to_html()
-    assert report._repr_html_() == html
+    # A file is a page that says its encoding; a notebook is one, and shows the piece in it.
+    assert html.startswith("<!doctype html>") and '<meta charset="utf-8">' in html
+    piece = report._repr_html_()
+    assert piece.startswith("<div") and piece.endswith("</div>") and f"\n{piece}\n" in html
+    assert "<title>Routing report: LinearRouter</title>" in html
     checker = Checker()
     checker.feed(html)
     assert not checker.open
@@ -671,7 +748,10 @@ def test_frames(report):
     llms = report.to_frame("llms")
     assert llms.index.tolist() == NAMES and llms.index.name == "LLM"
     assert llms["share"].sum() == pytest.approx(1)
-    assert report.to_frame("savings").shape == (2, 9)
+    savings = report.to_frame("savings")
+    # One LLM is the best by performance and by utility: it stands there once.
+    assert savings.index.tolist() == ["large"] and savings["best by"].tolist() == ["both"]
+    assert savings.shape == (1, 9)
     assert report.to_frame("reliability")["outcomes"].sum() == 600
     with pytest.raises(ValueError, match="'part' parameter of RoutingReport.to_frame must be"):
         report.to_frame("score")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
+from skrouter._cli.checks import check_skops
 from skrouter._cli.quick_import import import_skops_quickly
 from skrouter._utils.plain import plain
 
@@ -29,6 +31,7 @@ def route(arguments: argparse.Namespace) -> None:
     """Print the LLM for each query."""
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, got {arguments.batch_size}.")
+    _check_queries(arguments)
     router = _load(arguments)
     options = _options(arguments)
     as_json = arguments.json or arguments.input is not None
@@ -41,6 +44,14 @@ def route(arguments: argparse.Namespace) -> None:
 
 def explain(arguments: argparse.Namespace) -> None:
     """Print what each choice rests on."""
+    _check_queries(arguments)
+    if arguments.neighbors < 0:
+        raise ValueError(f"--neighbors must be at least 0, got {arguments.neighbors}.")
+    texts: Any = None
+    if arguments.log is not None:
+        from skrouter._cli.data import training_queries  # not quick, and seldom wanted
+
+        texts = training_queries(arguments.router, arguments.log)
     router = _load(arguments)
     if not hasattr(router, "explain"):
         raise ValueError(
@@ -54,12 +65,37 @@ def explain(arguments: argparse.Namespace) -> None:
             batch, router.explain([line.query for line in batch], **options), strict=True
         ):
             if arguments.json:
-                print(_dumps({**line.row, "decision": plain(decision)}))
+                found = plain(decision)
+                for neighbor in found["neighbors"] if texts is not None else []:
+                    neighbor["query"] = texts[neighbor["row"]]
+                print(_dumps({**line.row, "decision": found}))
                 continue
-            shown = line.query if isinstance(line.query, str) else _dumps(line.query)
-            print(f"{'' if first else chr(10)}> {shown}\n{decision}")
+            print(f"{'' if first else chr(10)}> {_shown(line.query)}\n{decision}")
+            for neighbor in decision.neighbors if texts is not None else []:
+                print(f"Training query {neighbor.row} is: {_shown(texts[neighbor.row])}")
             first = False
         sys.stdout.flush()
+    if texts is None and arguments.neighbors and not arguments.json:
+        print(
+            "\nTraining queries are numbered from 0 in the order of the log, without those that "
+            "were kept back; --log LOG shows them.",
+            file=sys.stderr,
+        )
+
+
+def _shown(query: Any) -> str:
+    return query if isinstance(query, str) else _dumps(query)
+
+
+def _check_queries(arguments: argparse.Namespace) -> None:
+    check_skops()
+    if arguments.input is None:
+        if not arguments.text:
+            raise ValueError(
+                "There is no query: give texts, or --input FILE (- for standard input)."
+            )
+    elif arguments.input != "-":
+        os.stat(arguments.input)  # raises where there is none; a pipe must not be opened twice
 
 
 def _load(arguments: argparse.Namespace) -> Any:
@@ -79,10 +115,6 @@ def _batches(arguments: argparse.Namespace, size: int | None) -> Iterator[list[L
     if arguments.text:
         yield [Line(text, {"query": text}) for text in arguments.text]
     if arguments.input is None:
-        if not arguments.text:
-            raise ValueError(
-                "There is no query: give texts, or --input FILE (- for standard input)."
-            )
         return
     with _open(arguments.input) as stream:
         numbered = ((n, text) for n, text in enumerate(stream, start=1) if text.strip())

@@ -261,9 +261,17 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     _add_router(parser)
     _add_trade_off(parser, "the router's own")
     _add_rows(parser)
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write it as a page, too")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw performance against cost (.png, .svg, .pdf)"
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write it as a page, too, with the picture where there are costs and matplotlib",
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw performance against cost over the trade-offs (.png, .svg, .pdf)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of intervals (default: 0)")
 
@@ -357,6 +365,12 @@ def _add_explain(commands: argparse._SubParsersAction) -> None:
     _add_queries(parser)
     parser.add_argument(
         "--neighbors", type=int, default=5, metavar="N", help="similar queries (default: 5)"
+    )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="LOG",
+        help="the log that the router was fitted on, to show the text of similar queries",
     )
     parser.add_argument("--json", action="store_true", help="print JSON Lines")
 

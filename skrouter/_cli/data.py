@@ -16,8 +16,10 @@ import numpy as np
 
 import skrouter
 from skrouter._cli.arguments import LOG_OPTIONS
+from skrouter._cli.checks import check_costs, check_skops
 from skrouter._cli.quick_import import import_skops_quickly
 from skrouter._persistence.description import read_metadata
+from skrouter._persistence.metadata import describe_data
 from skrouter.datasets import RoutingLog, load_log
 
 _BUCKETS = 2**32
@@ -102,9 +104,11 @@ def held_out(queries: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 def read_judged(arguments: argparse.Namespace, cost_weight: float | None = None) -> Judged:
     """Load a router, and the log that judges it."""
+    check_skops()
     description = read_metadata(arguments.router)
     extra = description["extra"]
     log = read_log(arguments, extra.get("log", {}))
+    check_costs(arguments, has_costs=log.cost is not None)
     rule = extra.get("hold_out", {})
     every = np.ones(len(log.queries), dtype=bool)
     if arguments.all:
@@ -118,6 +122,13 @@ def read_judged(arguments: argparse.Namespace, cost_weight: float | None = None)
         )
         if not test.any():
             raise ValueError("No query of the log was kept back from the fit; see --all.")
+    elif rule:
+        test, train = every, every
+        say(
+            "The router was fitted on all queries of its log (--hold-out 0), and all are taken: "
+            "everything looks better than it is. Judge a router that kept some back, or by a newer "
+            "log with --all."
+        )
     else:
         test, train = every, ~every
         say(
@@ -131,6 +142,25 @@ def read_judged(arguments: argparse.Namespace, cost_weight: float | None = None)
     if cost_weight is None:
         cost_weight = 0.0 if own is None else float(own)
     return Judged(router, log, test, train, cost_weight)
+
+
+def training_queries(router: Path, log_file: Path) -> np.ndarray:
+    """The queries that a router was fitted on, in their order, from the log of the fit."""
+    description = read_metadata(router)
+    extra = description["extra"]
+    if "log" not in extra or "hold_out" not in extra:
+        raise ValueError(
+            "--log: the file of the router does not say how its log was read; routers that "
+            "`skrouter fit` made do."
+        )
+    with timed(f"Reading {log_file}"):
+        log = load_log(log_file, **extra["log"])
+    train = ~held_out(log.queries, **extra["hold_out"])
+    cost = None if log.cost is None else log.cost[train]
+    data = {"queries": log.queries[train], "performance": log.performance[train], "cost": cost}
+    if describe_data(data)["fingerprint"] != description["data"]["fingerprint"]:
+        raise ValueError(f"--log: {str(log_file)!r} is not the log that the router was fitted on.")
+    return data["queries"]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import skrouter
 from skrouter._cli.arguments import ESTIMATORS
+from skrouter._cli.checks import check_output, check_skops
 from skrouter._cli.data import held_out, log_options, read_log, say, timed
 
 
@@ -20,8 +21,8 @@ def fit(arguments: argparse.Namespace) -> None:
     gc.enable()
     if not 0 <= arguments.hold_out < 1:
         raise ValueError(f"--hold-out must be in [0, 1), got {arguments.hold_out:g}.")
-    if not arguments.out.parent.is_dir():
-        raise FileNotFoundError(f"--out: there is no folder {str(arguments.out.parent)!r}.")
+    check_output("--out", arguments.out)
+    check_skops()
     router = _make_router(arguments)
     log = read_log(arguments, {})
     say(f"\n{log}\n")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-from html import escape
 from typing import Any
 
 import numpy as np
 
 import skrouter
+from skrouter._cli.checks import check_output, check_plot, has_matplotlib
 from skrouter._cli.data import Judged, read_judged, say, timed, write_text
-from skrouter.metrics import oracle_llms, routing_score
+from skrouter._cli.picture import as_image, draw
+from skrouter.metrics import oracle_llms
+from skrouter.metrics._common_queries import on_common_queries
+from skrouter.metrics._score import check_scored_target, score_choices
+from skrouter.report._render import as_html, as_page
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -27,21 +31,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
     for llm in performance:
         scored[f"always {llm}"] = np.full(len(performance), llm)
     cost_weight = judged.cost_weight if cost is not None else 0.0
-    common = {"cost": cost, "cost_weight": cost_weight}
     complete = performance.notna() if cost is None else performance.notna() & cost.notna()
     if complete.any(axis=1).all():
-        scored["oracle"] = oracle_llms(performance, **common)
-    scores = {
-        name: routing_score(performance, llms, **common)
-        for name, llms in scored.items()
-        # An LLM may have no outcome on the few queries that judge.
-        if name in ("router", "oracle") or complete[name.removeprefix("always ")].any()
-    }
+        scored["oracle"] = oracle_llms(performance, cost=cost, cost_weight=cost_weight)
+    # An LLM may have no outcome on the few queries that judge.
+    for llm in complete.columns[~complete.any()]:
+        del scored[f"always {llm}"]
+    target, note = on_common_queries(
+        check_scored_target(performance, cost, None), [chosen], what="rows"
+    )
+    scores = {name: score_choices(target, llms, cost_weight) for name, llms in scored.items()}
     if arguments.json:
         rows = {name: score._asdict() for name, score in scores.items()}
         for row in rows.values():
             row["cost"] = None if np.isnan(row["cost"]) else row["cost"]
-        print(json.dumps({"cost_weight": cost_weight, "n_queries": len(chosen), "scores": rows}))
+        found = {"cost_weight": cost_weight, "n_queries": len(chosen), "scores": rows}
+        print(json.dumps(found | ({"note": note} if note else {})))
         return
     width = max(map(len, scores))
     print(f"{'':{width}}  performance  $ per 1,000 queries  utility  queries")
@@ -51,15 +56,16 @@ def evaluate(arguments: argparse.Namespace) -> None:
             f"{name:{width}}  {score.performance:11.4f}  {paid}  {score.utility:7.4f}  "
             f"{score.n_observed:7,d}"
         )
-    print(
-        f"\nUtility is performance - {cost_weight:g} * cost. Means over the queries with an "
-        "outcome of the LLM that is called."
-    )
+    print(f"\nUtility is performance - {cost_weight:g} * cost.")
+    if note:
+        print(note)
 
 
 def report(arguments: argparse.Namespace) -> None:
     """Print a report on a router, and write it as a page."""
     gc.enable()
+    check_output("--html", arguments.html)
+    check_plot(arguments.plot)
     judged = read_judged(arguments, arguments.cost_weight)
     performance, cost = observed(judged, judged.test)
     log, test, train = judged.log, judged.test, judged.train
@@ -82,10 +88,17 @@ def report(arguments: argparse.Namespace) -> None:
             **references,
         )
     print(result)
+    figure: Any = None
+    if arguments.plot or (arguments.html and cost is not None and has_matplotlib()):
+        with timed("Drawing"):
+            figure = draw(judged, performance, cost)
     if arguments.html:
-        write_text(arguments.html, _page(result.to_html(), str(arguments.router.name)))
+        title = f"Report on {arguments.router.name}"
+        picture = "" if figure is None else as_image(figure)
+        write_text(arguments.html, as_page(f"{as_html(result)}\n{picture}", title))
     if arguments.plot:
-        _draw(arguments, judged, performance, cost)
+        figure.savefig(arguments.plot, bbox_inches="tight", dpi=150)
+        say(f"Wrote {arguments.plot}.")
 
 
 def observed(judged: Judged, rows: np.ndarray) -> tuple[Any, Any]:
@@ -102,29 +115,3 @@ def observed(judged: Judged, rows: np.ndarray) -> tuple[Any, Any]:
         say(f"LLMs that the router does not know are left out: {unknown}.")
     cost = None if log.cost is None else log.cost.loc[rows, names]
     return log.performance.loc[rows, names], cost
-
-
-def _draw(arguments: argparse.Namespace, judged: Judged, performance: Any, cost: Any) -> None:
-    if cost is None:
-        raise ValueError("--plot needs costs: give --cost, or --prices with tokens.")
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError('--plot needs matplotlib: pip install "skrouter[plot]"') from error
-    matplotlib.use("Agg")
-    from skrouter.metrics import CostQualityDisplay
-
-    display = CostQualityDisplay.from_estimator(
-        judged.router, judged.log.queries[judged.test], performance, cost=cost
-    )
-    figure: Any = display.figure_
-    figure.savefig(arguments.plot, bbox_inches="tight", dpi=150)
-    say(f"Wrote {arguments.plot}.")
-
-
-def _page(body: str, title: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Report on {escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )

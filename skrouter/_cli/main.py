@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from skrouter._cli.arguments import make_parser
+from skrouter._cli.checks import in_options
 
 OK, FAILED, INTERRUPTED = 0, 1, 130  # argparse exits with 2 on wrong usage
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (ValueError, TypeError, OSError, ImportError) as error:
             if arguments.traceback:
                 raise
-            print(f"skrouter: error: {_one_line(error)}", file=sys.stderr)
+            print(f"skrouter: error: {in_options(_one_line(error))}", file=sys.stderr)
             return FAILED
     return OK
 

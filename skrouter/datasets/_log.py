@@ -157,8 +157,8 @@ def load_log(
             The probability of each call.
         logged : dict, or None
             With `propensity` the log as :func:`~skrouter.metrics.off_policy_value` takes it,
-            ``off_policy_value(choices, **log.logged)``: `logged_llms`, `performance`, `cost` and
-            `propensity`, each of shape (n_queries,).
+            ``off_policy_value(choices, **log.logged, cost_weight=0.02)``: `logged_llms`,
+            `performance`, `cost` and `propensity`, each of shape (n_queries,).
         summary : LogSummary
             What was counted, number by number.
 

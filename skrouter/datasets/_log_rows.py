@@ -108,8 +108,8 @@ def read_performance(column: pd.Series, scale: tuple[float, float] | None) -> np
         if low < 0 or high > 1:
             raise ValueError(
                 f"performance: the column {name!r} goes from {low:g} to {high:g}, but [0, 1] is "
-                "wanted; give the worst and the best possible value as performance_range=, "
-                "(1, 5) for ratings from 1 to 5."
+                "wanted; give the worst and the best possible value: performance_range=(1, 5) for "
+                "ratings from 1 to 5."
             )
         return values
     try:

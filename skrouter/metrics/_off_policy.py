@@ -19,11 +19,14 @@ from skrouter.metrics._intervals import (
     gaffke_interval,
     heavy_tail,
 )
+from skrouter.metrics._off_policy_checks import (
+    check_method,
+    refuse_bounds,
+    warn_of_few,
+    warn_of_free_calls,
+)
 from skrouter.metrics._off_policy_log import read_calls
 from skrouter.metrics._score import COST_WEIGHT
-
-# Below it, intervals of the bootstrap cover far less than they say (docs/user_guide/coverage.rst).
-_FEW_EFFECTIVE = 50
 
 
 class OffPolicyValue(NamedTuple):
@@ -49,6 +52,8 @@ class OffPolicyValue(NamedTuple):
     max_weight : float or None, default=None
         The interval holds if no weight is larger. None for the methods "BCa" and "percentile",
         which assume that the effective sample size is large.
+    cost_weight : float, default=0.0
+        The trade-off that the utility is at.
     """
 
     performance: float
@@ -60,12 +65,13 @@ class OffPolicyValue(NamedTuple):
     effective_sample_size: float
     mean_weight: float
     max_weight: float | None = None
+    cost_weight: float = 0.0
 
 
 @with_shared_parts
 @validate_params(
     {
-        "cost_weight": COST_WEIGHT,
+        "cost_weight": [*COST_WEIGHT, None],
         "method": [StrOptions({"dr", "ips", "snips"})],
         "bootstrap_method": [StrOptions({"gaffke", "BCa", "percentile"})],
         "min_propensity": [Interval(Real, 0, 1, closed="right"), None],
@@ -81,7 +87,7 @@ def off_policy_value(
     cost: CostLike | None = None,
     propensity: ArrayLike,
     predicted: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
-    cost_weight: float = 0.0,
+    cost_weight: float | None = None,
     llm_names: NamesLike | None = None,
     method: Literal["dr", "ips", "snips"] = "dr",
     confidence_level: float = 0.95,
@@ -129,7 +135,10 @@ def off_policy_value(
         Predicted performance, or ``(performance, cost)``, of every LLM, as `predict_outcomes` of
         a router returns it. It must come from other queries than these, else it has learnt their
         noise. For "dr" only, which needs it, costs included where `cost` is given.
-    %(judged_cost_weight)s
+    cost_weight : float, default=None
+        The trade-off to judge at, mostly the router's own: performance given up for one US dollar
+        per 1,000 queries. None is 0, that is performance alone, with a warning where costs are
+        given.
     llm_names : array-like of shape (n_llms,), default=None
         The pool, mostly the router's `classes_`: names of the columns of `llms` and `predicted`.
         None names columns 0, 1, ...; where there are none, the pool are the logged LLMs.
@@ -160,7 +169,7 @@ def off_policy_value(
     -------
     value : OffPolicyValue
         A named tuple ``(performance, cost, utility, low, high, n_agreeing,
-        effective_sample_size, mean_weight, max_weight)``.
+        effective_sample_size, mean_weight, max_weight, cost_weight)``.
 
     Raises
     ------
@@ -173,8 +182,9 @@ def off_policy_value(
     Warns
     -----
     UserWarning
-        If the router calls LLMs that never were called in the logs: nothing is known of them.
-        "ips" counts their outcomes as zero, "snips" as the mean of the others, "dr" as predicted.
+        If costs are given, but no `cost_weight` to charge them at. If the router calls LLMs that
+        never were called in the logs: nothing is known of them, and "ips" counts their outcomes as
+        zero, "snips" as the mean of the others, "dr" as predicted.
         If the logs could call no other LLM (propensity 1) where the router may. If the effective
         sample size is below 50 and the interval does not rest on a known `min_propensity`. If
         costs have a heavy tail and `max_query_cost` is not given.
@@ -219,7 +229,8 @@ def off_policy_value(
     >>> value.performance, value.n_agreeing, value.effective_sample_size
     (1.0, 2, 2.0)
     """
-    _check_method(method, predicted)
+    check_method(method, predicted)
+    given, cost_weight = cost_weight, 0.0 if cost_weight is None else cost_weight
     calls = read_calls(
         llms,
         logged_llms,
@@ -238,22 +249,25 @@ def off_policy_value(
         max_weight = calls.largest_weight(min_propensity)
         outcomes = calls.utility_range(cost_weight, max_query_cost)
         if min_propensity is None:
-            _warn_of_few(
+            warn_of_few(
                 effective,
                 f"the interval holds if no weight is above {max_weight:.4g}, which is a guess; "
-                "give min_propensity",
+                f"give min_propensity, which is exploration / {len(calls.shares.T)} where a share "
+                f"`exploration` of the calls is drawn evenly from {len(calls.shares.T)} LLMs",
             )
         if max_query_cost is None:
             _warn_of_heavy_tail(calls, cost_weight)
         sample, unseen = _bounded_sample(calls, cost_weight, method, max_weight, outcomes)
         low, high = gaffke_interval([sample], unseen, *settings, random_state)
     else:
-        _refuse_bounds(bootstrap_method, min_propensity, max_query_cost)
+        refuse_bounds(bootstrap_method, min_propensity, max_query_cost)
         max_weight = None
-        _warn_of_few(effective, "the interval is too narrow; take bootstrap_method='gaffke'")
+        warn_of_few(effective, "the interval is too narrow; take bootstrap_method='gaffke'")
         low, high = _resampled_interval(
             _linearised(calls, cost_weight, method), *settings, bootstrap_method, random_state
         )
+    if given is None and cost is not None:
+        warn_of_free_calls()
     return OffPolicyValue(
         performance=float(estimates[0]),
         cost=float("nan") if estimates[1] is None else estimates[1],
@@ -264,6 +278,7 @@ def off_policy_value(
         effective_sample_size=effective,
         mean_weight=float(weight.mean()),
         max_weight=max_weight,
+        cost_weight=float(cost_weight),
     )
 
 
@@ -273,35 +288,6 @@ def _estimates(calls, method):
         None if values is None else _estimate(calls, values, model, method)
         for values, model in zip(calls.observed, calls.model, strict=True)
     ]
-
-
-def _check_method(method, predicted):
-    if method != "dr" and predicted is not None:
-        raise ValueError(f"predicted was given, but method={method!r} has no use for it.")
-    if method == "dr" and predicted is None:
-        raise ValueError(
-            "predicted is missing: method='dr' needs predicted outcomes of every LLM, as "
-            "predict_outcomes of a router gives them; or take method='ips' or 'snips'."
-        )
-
-
-def _refuse_bounds(bootstrap_method, min_propensity, max_query_cost):
-    for name, bound in (("min_propensity", min_propensity), ("max_query_cost", max_query_cost)):
-        if bound is not None:
-            raise ValueError(
-                f"{name}={bound!r} was given, but bootstrap_method={bootstrap_method!r} has no use "
-                "for it; leave it out, or take 'gaffke'."
-            )
-
-
-def _warn_of_few(effective, consequence):
-    if round(effective, 6) < _FEW_EFFECTIVE:
-        warnings.warn(
-            f"effective_sample_size is {effective:.1f}, below {_FEW_EFFECTIVE}: {consequence}. Or "
-            "log more calls of the LLMs that the router chooses.",
-            UserWarning,
-            stacklevel=4,  # beyond the check of parameters
-        )
 
 
 def _warn_of_heavy_tail(calls, cost_weight):

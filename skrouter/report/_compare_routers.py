@@ -22,6 +22,7 @@ from skrouter._utils.lengths import check_same_length
 from skrouter._utils.types import CostLike, Floats, LabelsLike, QueriesLike
 from skrouter.baselines import BestSingleRouter
 from skrouter.metrics._bootstrap import PairedDifference
+from skrouter.metrics._common_queries import common_queries, different_queries, same_queries
 from skrouter.report._realized_outcomes import compare, mean_known, realize_outcomes
 from skrouter.report._references import ORACLE, SINGLE, random_and_oracle
 
@@ -33,8 +34,8 @@ class ComparedRouter(NamedTuple):
     ----------
     name : str
     score : float
-        Mean utility on held-out queries. With missing scores it is over those whose called LLM was
-        scored, and differs in its queries from router to router: go by `gain`.
+        Mean utility on held-out queries. With missing scores it is over those on which what each
+        router calls was scored; see `comparable` of :class:`RouterComparison`.
     gain : PairedDifference
         Utility less that of the best single LLM, on the same queries.
     behind : PairedDifference
@@ -67,6 +68,12 @@ class RouterComparison:
         The recommended router first, the others by score.
     oracle : float
         Mean utility of the best LLM of every query, which nobody knows beforehand.
+    n_scored : int
+        Number of queries on which what each router calls was scored; less than `n_queries` where
+        outcomes are missing.
+    comparable : bool
+        Whether scores rest on the same queries. Not so if outcomes are missing and fewer than a
+        quarter of the queries have all that are needed: go by `gain`.
     n_queries : int
         Number of queries, each held out once.
     cost_weight : float
@@ -80,6 +87,8 @@ class RouterComparison:
     recommended: str
     rows: list[ComparedRouter]
     oracle: float
+    n_scored: int
+    comparable: bool
     n_queries: int
     cost_weight: float
 
@@ -99,7 +108,18 @@ class RouterComparison:
                 f"| {row.name} | {row.score:.4f} | {gain.difference:+.4f} | "
                 f"[{gain.low:+.4f}, {gain.high:+.4f}] | {share} | {row.seconds:.2g} |"
             )
-        return "\n".join([*lines, f"| {ORACLE} | {self.oracle:.4f} | | | | |"])
+        lines.append(f"| {ORACLE} | {self.oracle:.4f} | | | | |")
+        return "\n".join([*lines, *self._notes()])
+
+    def _notes(self) -> list[str]:
+        if self.comparable and self.n_scored == self.n_queries:
+            return []
+        note = (
+            same_queries("scores", self.n_scored, self.n_queries)
+            if self.comparable
+            else different_queries("scores", self.n_scored, self.n_queries)
+        )
+        return ["", f"{note} Less best single LLM: over all queries that both have."]
 
 
 @with_shared_parts
@@ -193,6 +213,8 @@ def compare_routers(
     oracle = realize_outcomes(
         target, random_and_oracle(target, cost_weight)[ORACLE], cost_weight
     ).utility
+    known_of_all = [~np.isnan(each) for each in (*utility.values(), oracle)]
+    common = common_queries(known_of_all)
     # On the queries where both are known: else routers of LLMs that were scored would be ahead.
     best = max(utility, key=lambda name: mean_known(utility[name] - utility[SINGLE]))
     rows = []
@@ -202,13 +224,16 @@ def compare_routers(
         gain = _difference(name, SINGLE, utility, random_state)
         behind = _difference(best, name, utility, random_state)
         share = gain.difference / possible if possible > 0 else float("nan")
-        rows.append(ComparedRouter(name, mean_known(each), gain, behind, share, seconds[name]))
+        score = mean_known(each if common is None else each[common])
+        rows.append(ComparedRouter(name, score, gain, behind, share, seconds[name]))
     recommended = next(row for row in rows if row.name == best or row.behind.low <= 0)
     others = sorted((row for row in rows if row is not recommended), key=lambda row: -row.score)
     return RouterComparison(
         recommended=recommended.name,
         rows=[recommended, *others],
-        oracle=mean_known(oracle),
+        oracle=mean_known(oracle if common is None else oracle[common]),
+        n_scored=int(np.logical_and.reduce(known_of_all).sum()),
+        comparable=common is not None,
         n_queries=len(target.performance),
         cost_weight=cost_weight,
     )

@@ -14,6 +14,7 @@ from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.lengths import check_same_length
 from skrouter._utils.param_validation import validate_params
 from skrouter._utils.types import CostLike, Floats, LLMName, QueriesLike, TargetLike
+from skrouter.report._drift_forms import as_html, as_markdown
 from skrouter.report._drift_tests import (
     DriftRow,
     compare_calls,
@@ -21,6 +22,7 @@ from skrouter.report._drift_tests import (
     compare_queries,
     correct,
 )
+from skrouter.report._render import as_page
 from skrouter.report._router_adapter import RouterAdapter
 
 # Below so many queries on a side only a large move can be seen.
@@ -62,22 +64,21 @@ class DriftReport:
     significance_level: float
     notes: list[str]
 
+    def to_html(self) -> str:
+        """The report as a page of HTML that stands alone: no scripts, no files.
+
+        Returns
+        -------
+        html : str
+            A whole page, to be written to a file, in UTF-8.
+        """
+        return as_page(as_html(self), "Drift report")
+
     def __str__(self) -> str:
-        lines = [
-            f"Moved: {', '.join(self.moved) or 'nothing that these queries show'}. {self.advice}",
-            "",
-            f"{self.n_recent} recent queries against {self.n_reference}; {len(self.rows)} tests, "
-            f"together at significance level {self.significance_level:g}.",
-            "",
-            "| what | which | before | recent | distance | p | moved |",
-            "|---|---|---:|---:|---:|---:|---|",
-        ]
-        lines += [
-            f"| {row.kind} | {row.name} | {row.reference:.3f} | {row.recent:.3f} | "
-            f"{row.distance:.3f} | {row.p_value:.2g} | {'yes' if row.moved else ''} |"
-            for row in self.rows
-        ]
-        return "\n".join([*lines, *(f"\n{note}" for note in self.notes)])
+        return as_markdown(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)  # a piece, for the page of a notebook
 
 
 @with_shared_parts
@@ -92,8 +93,8 @@ def drift_report(
     router: BaseEstimator,
     X_recent: QueriesLike,
     y_recent: TargetLike | None = None,
-    *,
     cost_recent: CostLike | None = None,
+    *,
     X_reference: QueriesLike | None = None,
     y_reference: TargetLike | None = None,
     cost_reference: CostLike | None = None,
@@ -133,7 +134,7 @@ def drift_report(
     Returns
     -------
     report : DriftReport
-        ``print`` it for a table in Markdown.
+        ``print`` it for a table in Markdown; a notebook shows it formatted.
 
     Raises
     ------

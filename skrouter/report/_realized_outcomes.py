@@ -3,12 +3,13 @@
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skrouter._targets.routing_target import RoutingTarget
 from skrouter._targets.utility import routing_utility
 from skrouter._utils.types import Floats
 from skrouter.metrics._bootstrap import PairedDifference, paired_bootstrap
+from skrouter.metrics._common_queries import common_queries
 from skrouter.metrics._score import RoutingScore, call_shares
 
 
@@ -25,9 +26,14 @@ class RealizedOutcomes(NamedTuple):
             cost=self.cost + extra_cost, utility=self.utility - cost_weight * extra_cost
         )
 
-    def score(self) -> RoutingScore:
-        """Means over the queries whose utility is known, as :func:`routing_score` has them."""
-        known = ~np.isnan(self.utility)
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where the utility is known."""
+        return ~np.isnan(self.utility)
+
+    def score(self, rows: NDArray[np.bool_] | None = None) -> RoutingScore:
+        """Means over the queries whose utility is known, or over given ones of these."""
+        known = self.known if rows is None else rows
         return RoutingScore(
             mean_known(self.performance[known]),
             mean_known(self.cost[known]),
@@ -51,6 +57,22 @@ def realize_outcomes(
         return np.divide(mean, total, out=np.full(len(total), np.nan), where=total > 0)
 
     return RealizedOutcomes(mean(target.performance), mean(cost), mean(utility))
+
+
+class ComparedScores(NamedTuple):
+    """Scores, the number of queries on which all are known, and whether they rest on these."""
+
+    scores: dict[str, RoutingScore]
+    n_common: int
+    comparable: bool
+
+
+def compare_scores(realized: dict[str, RealizedOutcomes]) -> ComparedScores:
+    """Scores on the queries on which all are known, if these are enough; else each on its own."""
+    known = [outcomes.known for outcomes in realized.values()]
+    common = common_queries(known)
+    scores = {name: outcomes.score(common) for name, outcomes in realized.items()}
+    return ComparedScores(scores, int(np.logical_and.reduce(known).sum()), common is not None)
 
 
 def mean_known(values: Floats) -> float:

@@ -4,6 +4,7 @@ from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from skrouter.metrics._common_queries import different_queries, same_queries
 from skrouter.report._tables import Table, cell, tables
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ def as_html(report: "RoutingReport") -> str:
     """One ``div``; every text is escaped, as names of LLMs come from outside."""
     kind = "verdict yes" if report.routing_pays else "verdict"
     parts = [
-        '<div class="skrouter-report">',
-        f"<style>{_STYLE}</style>",
         f"<h2>Routing report: {escape(report.router_name)}</h2>",
         f'<p class="{kind}">{escape(report.verdict)}</p>',
         f"<p>{escape(_setting(report))}</p>",
@@ -65,14 +64,30 @@ def as_html(report: "RoutingReport") -> str:
             continue
         parts.append(f"<h3>{escape(table.title)}</h3>")
         if table.rows:
-            parts.append(_html_table(table))
+            parts.append(html_table(table))
         parts += [f"<p>{escape(line)}</p>" for line in captions]
     parts += ["<h3>Signal</h3>", f"<p>{escape(_signal(report))}</p>", "<h3>Notes</h3>", "<ul>"]
     parts += [f"<li>{escape(note)}</li>" for note in report.notes]
-    return "\n".join([*parts, "</ul>", "</div>"])
+    return as_piece([*parts, "</ul>"])
 
 
-def _html_table(table: Table) -> str:
+def as_piece(parts: list[str]) -> str:
+    """One ``div`` with its own style, of parts that are HTML."""
+    opened = ['<div class="skrouter-report">', f"<style>{_STYLE}</style>"]
+    return "\n".join([*opened, *parts, "</div>"])
+
+
+def as_page(body: str, title: str) -> str:
+    """A whole page, to be kept as a file: with a title, and the encoding of its text."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def html_table(table: Table) -> str:
+    """A table, its first column as heads of the rows."""
     heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in table.columns)
     lines = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
     for first, *rest in _written(table):
@@ -117,8 +132,14 @@ def _wrap(text: str) -> str:
 
 
 def _setting(report: "RoutingReport") -> str:
+    queries = (
+        f"{report.n_queries} queries, of which {report.n_shared} are also among the training "
+        "queries"
+        if report.n_shared
+        else f"{report.n_queries} held-out queries"
+    )
     return (
-        f"{report.n_queries} held-out queries, {len(report.llms)} LLMs, of which "
+        f"{queries}, {len(report.llms)} LLMs, of which "
         f"{report.best_single_llm} is the best single one. "
         f"Score = performance - {report.cost_weight:g} * cost, cost in US dollars per 1,000 "
         f"queries. Means over queries (micro); intervals of {100 * report.confidence_level:g} % "
@@ -132,7 +153,8 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
         return [
             "Router minus it: score of the router minus that of the reference, with its interval. "
             "Of oracle's gain: share of what the oracle has over the best single LLM; the oracle "
-            "knows the noise in the outcomes, so 100 % is out of reach."
+            "knows the noise in the outcomes, so 100 % is out of reach.",
+            *_on_missing_outcomes(report),
         ]
     if key == "savings" and report.savings:
         time = (
@@ -143,9 +165,16 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
             "Performance: that of the router minus that of the LLM, which is what the money is "
             "saved at.",
             time,
+            *_on_pairs(report),
         ]
     if key == "savings":
         return [f"No costs were given. The router took {report.ms_per_query:.3g} ms per query."]
+    if key == "llms" and any(use.n_observed < report.n_queries for use in report.llms.values()):
+        counts = ", ".join(f"{llm} {use.n_observed:,}" for llm, use in report.llms.items())
+        return [
+            f"Outcomes are missing: of {report.n_queries:,} queries {counts} were observed, so "
+            "that means over all queries are over different ones."
+        ]
     if key == "reliability" and report.calibration is not None:
         part = report.calibration
         return [
@@ -154,6 +183,40 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
             f"means), over {part.n_outcomes} outcomes."
         ]
     return []
+
+
+def _on_missing_outcomes(report: "RoutingReport") -> list[str]:
+    """Which queries the scores rest on, where it is not all."""
+    counts = [score.n_observed for score in report.scores.values()]
+    if report.comparable and min(counts) == report.n_queries:
+        return []
+    note = (
+        same_queries("rows", counts[0], report.n_queries)
+        if report.comparable
+        else different_queries("rows", report.n_common, report.n_queries)
+    )
+    pairs = ", ".join(
+        f"{name} {difference.n_queries:,}" for name, difference in report.differences.items()
+    )
+    return [
+        f"{note} Router minus it is over all queries that both have ({pairs}), so that it need "
+        "not be the difference of two rows."
+    ]
+
+
+def _on_pairs(report: "RoutingReport") -> list[str]:
+    """How many queries savings rest on, where it is not all."""
+    counts = {
+        str(part.llm): min(part.saved.n_queries, part.performance.n_queries)
+        for part in report.savings.values()
+    }
+    if min(counts.values()) == report.n_queries:
+        return []
+    pairs = ", ".join(f"{llm} {count:,}" for llm, count in counts.items())
+    return [
+        f"Outcomes are missing: each row is over the queries of {report.n_queries:,} on which both "
+        f"the router's LLM and this one were observed ({pairs}), its cost, too."
+    ]
 
 
 def _signal(report: "RoutingReport") -> str:

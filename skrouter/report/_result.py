@@ -11,7 +11,7 @@ from skrouter.metrics._bootstrap import PairedDifference
 from skrouter.metrics._reliability import ReliabilityBins
 from skrouter.metrics._score import RoutingScore
 from skrouter.report._predictability import Signal
-from skrouter.report._render import as_html, as_text
+from skrouter.report._render import as_html, as_page, as_text
 from skrouter.report._tables import tables
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class LLMUse(NamedTuple):
         Mean observed cost on these queries, in US dollars per 1,000 queries.
     overall : float
         Its mean observed performance on all queries, also those on which it is not called.
+    n_observed : int
+        Number of queries on which its performance was observed.
     """
 
     n_calls: int
@@ -67,6 +69,7 @@ class LLMUse(NamedTuple):
     performance: float
     cost: float
     overall: float
+    n_observed: int
 
 
 class Calibration(NamedTuple):
@@ -113,6 +116,9 @@ class RoutingReport:
         Class of the router.
     n_queries : int
         Number of held-out queries with an observed outcome.
+    n_shared : int
+        How many of these are also among the training queries that were given, and so not held
+        out.
     cost_weight : float
         The trade-off at which everything is judged.
     confidence_level : float
@@ -122,9 +128,15 @@ class RoutingReport:
     scores : dict of str to RoutingScore
         Performance, cost, utility and number of counted queries of ``"router"``, ``"best single
         LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"ridge"``, ``"random"`` and
-        ``"oracle"``. Means over queries (micro).
+        ``"oracle"``. Means over queries (micro): where outcomes are missing, over those on which what each of
+        them calls was observed.
+    n_common : int
+        Number of queries on which what each of them calls was observed.
+    comparable : bool
+        Whether the `scores` rest on these queries. Not so where they are fewer than a quarter of
+        all: each score is then over its own, and only the `differences` compare.
     differences : dict of str to PairedDifference
-        Utility of the router minus that of each reference, over the same queries.
+        Utility of the router minus that of each reference, over all queries that both have.
     realised : dict of str to float
         The part of the oracle's gain over the best single LLM that the router, the table of tasks,
         kNN and ridge realise. NaN where the oracle gains nothing.
@@ -160,10 +172,13 @@ class RoutingReport:
     routing_pays: bool
     router_name: str
     n_queries: int
+    n_shared: int
     cost_weight: float
     confidence_level: float
     best_single_llm: LLMName
     scores: dict[str, RoutingScore]
+    n_common: int
+    comparable: bool
     differences: dict[str, PairedDifference]
     realised: dict[str, float]
     savings: dict[str, Savings]
@@ -185,14 +200,14 @@ class RoutingReport:
         return as_text(self)
 
     def to_html(self) -> str:
-        """The report as a piece of HTML that stands alone: no scripts, no files.
+        """The report as a page of HTML that stands alone: no scripts, no files.
 
         Returns
         -------
         html : str
-            One ``<div>`` with its own style, to be written to a file or put into a page.
+            A whole page, to be written to a file, in UTF-8.
         """
-        return as_html(self)
+        return as_page(as_html(self), f"Routing report: {self.router_name}")
 
     @validate_params({"part": [StrOptions({"scores", "savings", "llms", "reliability"})]})
     def to_frame(
@@ -237,4 +252,4 @@ class RoutingReport:
         )
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return as_html(self)  # a piece, for the page of a notebook

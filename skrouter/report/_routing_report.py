@@ -15,6 +15,7 @@ from skrouter.report._comparison import compare_with_references
 from skrouter.report._data import check_report_data
 from skrouter.report._notes import write_notes
 from skrouter.report._predictability import per_query_signal
+from skrouter.report._realized_outcomes import compare_scores
 from skrouter.report._references import learnt_choices
 from skrouter.report._result import RoutingReport
 from skrouter.report._router_adapter import RouterAdapter
@@ -44,8 +45,8 @@ def routing_report(
     router: BaseEstimator,
     X: QueriesLike,
     y: TargetLike,
-    *,
     cost: CostLike | None = None,
+    *,
     X_train: QueriesLike | None = None,
     y_train: TargetLike | None = None,
     cost_train: CostLike | None = None,
@@ -192,15 +193,17 @@ def routing_report(
         differences=comparison.differences,
         better_in_hindsight=comparison.better_in_hindsight,
     )
+    n_shared = n_shared_queries(data, embeddings_train, embeddings)
     return RoutingReport(
         verdict=verdict,
         routing_pays=pays,
         router_name=adapter.name,
         n_queries=data.n_queries,
+        n_shared=n_shared,
         cost_weight=float(data.cost_weight),
         confidence_level=confidence_level,
         best_single_llm=comparison.single,
-        scores={name: outcomes.score() for name, outcomes in comparison.realized.items()},
+        **compare_scores(comparison.realized)._asdict(),
         differences=comparison.differences,
         realised=shares_of_oracle_gain(comparison.realized),
         savings=compare_costs(comparison, intervals),
@@ -213,7 +216,7 @@ def routing_report(
             adapter,
             data,
             router_cost=router_cost,
-            n_shared=n_shared_queries(data, embeddings_train, embeddings),
+            n_shared=n_shared,
             n_folds=n_folds,
         ),
     )

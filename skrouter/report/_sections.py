@@ -62,6 +62,7 @@ def uses_of_llms(comparison: Comparison) -> dict[LLMName, LLMUse]:
             mean_known(realized.performance[rows]),
             mean_known(realized.cost[rows]),
             mean_known(target.performance[:, column]),
+            int((~np.isnan(target.performance[:, column])).sum()),
         )
     return uses
 

@@ -71,10 +71,14 @@ def _savings(report: "RoutingReport") -> Table:
         Column("perf. low", "{:+.4f}"),
         Column("perf. high", "{:+.4f}"),
     ]
-    rows: list[tuple[object, ...]] = [
-        (part.llm, by, part.cost, *part.saved[:3], part.share, *part.performance[:3])
-        for by, part in report.savings.items()
-    ]
+    best_by: dict[object, list[str]] = {}
+    for by, part in report.savings.items():
+        best_by.setdefault(part.llm, []).append(by)
+    rows: list[tuple[object, ...]] = []
+    for measures in best_by.values():
+        part = report.savings[measures[0]]
+        means = (part.cost, *part.saved[:3], part.share, *part.performance[:3])
+        rows.append((part.llm, measures[0] if len(measures) == 1 else "both", *means))
     return Table("savings", "Savings, US dollars per 1,000 queries", columns, rows)
 
 

@@ -11,8 +11,9 @@ from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import Classifier
 from skrouter._utils.param_validation import validate_each, validate_params
 from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
+from skrouter.metrics._common_queries import on_common_queries
 from skrouter.metrics._curve import check_target_with_costs
-from skrouter.metrics._displays.labels import Point, place_labels
+from skrouter.metrics._displays.labels import LabelPlacer, Point
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
@@ -20,6 +21,7 @@ from skrouter.metrics._displays.style import (
     list_trade_offs,
     named_estimators,
     require_matplotlib,
+    with_note,
 )
 from skrouter.metrics._hull import non_decreasing_hull
 from skrouter.metrics._oracle import best_columns
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 _REFERENCE_MARKERS = ["*", "d", "p", "h"]
 _MIX = "mix of single LLMs"
 _HULL_POINTS = 100
-_LABEL_BACKGROUND = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
 
 # One choice, or one for each trade-off.
 Choices = ArrayLike | Mapping[float, ArrayLike]
@@ -53,11 +54,15 @@ class CostQualityDisplay:
     Parameters
     ----------
     singles : dict of str to RoutingScore
-        Each LLM alone, over the queries on which it was observed.
+        Each LLM alone.
     routers : dict of str to list of RoutingScore
         Each router, one score per trade-off.
     references : dict of str to list of RoutingScore, default=None
         References, drawn hollow.
+    note : str, default=""
+        Written below the picture: on which queries the points rest, where outcomes are missing.
+    trade_offs : dict of str to list of float, default=None
+        Of routers at several trade-offs, by name: that of each score.
 
     Attributes
     ----------
@@ -71,6 +76,9 @@ class CostQualityDisplay:
         Empty unless drawn.
     labels_ : dict of str to matplotlib Annotation
         Names of the single LLMs. In a crowd, those that would cover others are left out.
+    trade_off_labels_ : dict of str to dict of str to matplotlib Annotation
+        For each router at several trade-offs the labels of some of its points: where there is
+        room beside them, clear of lines.
 
     Examples
     --------
@@ -91,10 +99,14 @@ class CostQualityDisplay:
         singles: Mapping[str, RoutingScore],
         routers: Mapping[str, Sequence[RoutingScore]],
         references: Mapping[str, Sequence[RoutingScore]] | None = None,
+        note: str = "",
+        trade_offs: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.singles = singles
         self.routers = routers
         self.references = references
+        self.note = note
+        self.trade_offs = trade_offs
 
     @classmethod
     def from_predictions(
@@ -116,7 +128,7 @@ class CostQualityDisplay:
         Parameters
         ----------
         %(y_true_matrix)s
-            What was not observed is left out.
+            %(holes_in_a_picture)s
         %(several_choices)s
         %(cost_of_pair)s
         %(pool)s
@@ -146,6 +158,15 @@ class CostQualityDisplay:
         oracle_cost_weights = list(oracle_cost_weights)
         validate_each("oracle_cost_weights", oracle_cost_weights, COST_WEIGHT, cls.__name__)
 
+        best = [target.llm_names[best_columns(target, weight)] for weight in oracle_cost_weights]
+        drawn_routers: Mapping[Any, Any] = llms if isinstance(llms, Mapping) else {name: llms}
+        every = [
+            chosen
+            for value in [*drawn_routers.values(), *(references or {}).values()]
+            for chosen in list_trade_offs(value)
+        ]
+        target, note = on_common_queries(target, every, sample_weight, what="points")
+
         def score(chosen: ArrayLike) -> RoutingScore:
             # The trade-off only weighs the utility, which is not drawn.
             return score_choices(target, chosen, 0.0, sample_weight)
@@ -161,13 +182,14 @@ class CostQualityDisplay:
             str(llm): score(np.full(n_queries, llm, dtype=target.llm_names.dtype))
             for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
         }
-        oracle = [
-            score(target.llm_names[best_columns(target, weight)]) for weight in oracle_cost_weights
-        ]
-        drawn_references = {"oracle": oracle} if oracle else {}
+        drawn_references = {"oracle": [score(chosen) for chosen in best]} if best else {}
         drawn_references |= curves(references or {})
-        routers = curves(llms if isinstance(llms, Mapping) else {name: llms})
-        return cls(singles, routers, drawn_references).plot(ax=ax, **plot_kwargs)
+        routers = curves(drawn_routers)
+        trade_offs = {
+            key: list(value) for key, value in drawn_routers.items() if isinstance(value, Mapping)
+        }
+        display = cls(singles, routers, drawn_references, note, trade_offs)
+        return display.plot(ax=ax, **plot_kwargs)
 
     @classmethod
     def from_estimator(
@@ -200,8 +222,10 @@ class CostQualityDisplay:
         require_matplotlib("CostQualityDisplay")
         estimators: Mapping[str, Any] = named_estimators(estimator, name)
         pool = common_pool(part for value in estimators.values() for part in list_trade_offs(value))
-        llms: dict[str, dict[float, ArrayLike]] = {
-            key: {number: part.predict(X) for number, part in enumerate(list_trade_offs(value))}
+        llms: dict[str, Any] = {
+            key: {weight: part.predict(X) for weight, part in value.items()}
+            if isinstance(value, Mapping)
+            else value.predict(X)
             for key, value in estimators.items()
         }
         return cls.from_predictions(y, llms, llm_names=pool, **kwargs)
@@ -210,6 +234,7 @@ class CostQualityDisplay:
         {
             "log_cost": ["boolean", StrOptions({"auto"})],
             "label_llms": ["boolean"],
+            "label_trade_offs": ["boolean"],
             "hull": ["boolean"],
         }
     )
@@ -219,6 +244,7 @@ class CostQualityDisplay:
         *,
         log_cost: bool | Literal["auto"] = "auto",
         label_llms: bool = True,
+        label_trade_offs: bool = True,
         hull: bool = False,
     ) -> Self:
         """Draw the picture.
@@ -232,6 +258,8 @@ class CostQualityDisplay:
         label_llms : bool, default=True
             Whether to write the names of the LLMs beside their points. Labels are placed for the
             size that the figure has now.
+        label_trade_offs : bool, default=True
+            Whether to write the trade-off α beside some points of each router that has several.
         hull : bool, default=False
             Whether to draw the non-decreasing convex hull, dashed and flat to the right, of the
             single LLMs (the zero router: what mixing them at random reaches) and of every
@@ -286,19 +314,25 @@ class CostQualityDisplay:
         self.hulls_ = self._draw_hulls(ax, points, markers) if hull else {}
         _set_cost_scale(ax, [cost for cost, _ in points + markers], log_cost)
         ax.set(
-            xlabel="mean cost (US dollars per 1,000 queries)",
+            xlabel=with_note("mean cost (US dollars per 1,000 queries)", self.note),
             ylabel="mean performance",
         )
         ax.margins(x=0.08, y=0.08)
         ax.grid(alpha=0.25)
         ax.legend(fontsize="small", framealpha=0.9)
+        self.ax_, self.figure_ = ax, ax.figure
+        placer = LabelPlacer(ax, points + markers, [*lines, *self.hulls_.values()])
         self.labels_: dict[str, Annotation] = {}
         if label_llms:
             style: dict[str, object] = {"fontsize": "small", "color": "0.3"}
-            if hull:
-                style["bbox"] = _LABEL_BACKGROUND
-            self.labels_ = place_labels(ax, points, list(self.singles), markers, **style)
-        self.ax_, self.figure_ = ax, ax.figure
+            self.labels_ = placer.name(points, list(self.singles), **style)
+        self.trade_off_labels_: dict[str, dict[str, Annotation]] = {}
+        for key, trade_offs in ((self.trade_offs or {}) if label_trade_offs else {}).items():
+            where = [(score.cost, score.performance) for score in self.routers[key]]
+            by_trade_off = dict(zip(trade_offs, where, strict=True))
+            self.trade_off_labels_[key] = placer.label_trade_offs(
+                by_trade_off, fontsize="x-small", color=self.routers_[key].get_color()
+            )
         return self
 
     def _draw_hulls(

@@ -1,6 +1,7 @@
 """What all displays share: colours, and how routers are told apart."""
 
 from collections.abc import Hashable, Iterable, Mapping
+from textwrap import fill
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ T = TypeVar("T")
 # Okabe and Ito's colours, told apart by the colour-blind; markers differ as well.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+_NOTE_WIDTH = 80  # characters below a picture of the usual width
 
 
 def require_matplotlib(display: str) -> Any:
@@ -22,6 +24,11 @@ def require_matplotlib(display: str) -> Any:
     except ImportError as error:
         raise ImportError(f'{display} needs matplotlib: pip install "skrouter[plot]"') from error
     return plt
+
+
+def with_note(label: str, note: str) -> str:
+    """The label of an axis with a note on a line of its own below it."""
+    return f"{label}\n{fill(note, _NOTE_WIDTH)}" if note else label
 
 
 def named_estimators(estimator: T | Mapping[str, T], name: str | None) -> Mapping[str, T]:

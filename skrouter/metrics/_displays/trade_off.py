@@ -12,6 +12,7 @@ from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.estimators import Classifier
 from skrouter._utils.param_validation import validate_each, validate_params
 from skrouter._utils.types import CostLike, Floats, NamesLike, QueriesLike
+from skrouter.metrics._common_queries import on_common_queries
 from skrouter.metrics._displays.style import (
     COLOURS,
     MARKERS,
@@ -19,6 +20,7 @@ from skrouter.metrics._displays.style import (
     list_trade_offs,
     named_estimators,
     require_matplotlib,
+    with_note,
 )
 from skrouter.metrics._oracle import best_columns
 from skrouter.metrics._score import (
@@ -63,6 +65,8 @@ class TradeOffDisplay:
         Mean utility of each router by trade-off.
     references : dict of str to dict of float to float, default=None
         References, drawn hollow.
+    note : str, default=""
+        Written below the picture: on which queries the points rest, where outcomes are missing.
 
     Attributes
     ----------
@@ -85,9 +89,11 @@ class TradeOffDisplay:
         self,
         routers: Mapping[str, Mapping[float, float]],
         references: Mapping[str, Mapping[float, float]] | None = None,
+        note: str = "",
     ) -> None:
         self.routers = routers
         self.references = references
+        self.note = note
 
     @classmethod
     def from_predictions(
@@ -109,7 +115,7 @@ class TradeOffDisplay:
         Parameters
         ----------
         %(y_true_matrix)s
-            What was not observed is left out.
+            %(holes_in_a_picture)s
         %(several_choices)s
         %(cost_of_pair)s
         %(pool)s
@@ -149,6 +155,12 @@ class TradeOffDisplay:
             key: value if isinstance(value, Mapping) else dict.fromkeys(judged_at, value)
             for key, value in choices.items()
         }
+        best = {
+            weight: target.llm_names[best_columns(target, weight)]
+            for weight in (judged_at if hindsight else [])
+        }
+        every = [chosen for value in by_trade_off.values() for chosen in value.values()]
+        target, note = on_common_queries(target, every, sample_weight, what="points")
         routers = {
             key: {
                 weight: _utility(target, chosen, weight, sample_weight)
@@ -156,8 +168,8 @@ class TradeOffDisplay:
             }
             for key, value in by_trade_off.items()
         }
-        references = _in_hindsight(target, judged_at, sample_weight) if hindsight else {}
-        return cls(routers, references).plot(ax=ax, **plot_kwargs)
+        references = _in_hindsight(target, best, sample_weight) if hindsight else {}
+        return cls(routers, references, note).plot(ax=ax, **plot_kwargs)
 
     @classmethod
     def from_estimator(
@@ -252,7 +264,9 @@ class TradeOffDisplay:
         weights = np.unique(np.concatenate([line.get_xdata() for line in lines]))
         _set_trade_off_scale(ax, weights, log_trade_off)
         ax.set(
-            xlabel="trade-off α (performance per US dollar per 1,000 queries)",
+            xlabel=with_note(
+                "trade-off α (performance per US dollar per 1,000 queries)", self.note
+            ),
             ylabel="mean utility (performance − α · cost)",
         )
         ax.grid(alpha=0.25)
@@ -269,18 +283,17 @@ def _utility(
 
 
 def _in_hindsight(
-    target: RoutingTarget, cost_weights: list[float], sample_weight: ArrayLike | None
+    target: RoutingTarget, best: Mapping[float, ArrayLike], sample_weight: ArrayLike | None
 ) -> dict[str, dict[float, float]]:
-    """Utility of the oracle and of the best single LLM at each trade-off."""
+    """Utility of the oracle, `best`, and of the best single LLM at each trade-off."""
     always = [
         np.full(len(target.performance), llm, dtype=target.llm_names.dtype)
         for llm in target.llm_names[~np.isnan(target.performance).all(axis=0)]
     ]
     oracle, single = {}, {}
-    for weight in cost_weights:
-        best = target.llm_names[best_columns(target, weight)]
-        oracle[weight] = _utility(target, best, weight, sample_weight)
-        single[weight] = max(_utility(target, llms, weight, sample_weight) for llms in always)
+    for weight, llms in best.items():
+        oracle[weight] = _utility(target, llms, weight, sample_weight)
+        single[weight] = max(_utility(target, each, weight, sample_weight) for each in always)
     return {"oracle": oracle, "best single LLM": single}
 
 
