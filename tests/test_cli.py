@@ -431,7 +431,9 @@ def test_budget_gives_the_trade_off_and_what_was_observed(folder, capsys):
     router = folder / "linear.skops"
     out, _ = ask(capsys, "budget", folder / "log.csv", "--router", router, *options)
     assert re.match(r"cost_weight=[\d.]+: performance 0\.\d+ for \d+\.\d\d US dollars", out)
-    assert "Observed with these choices" in out and "Ask for it with --cost-weight" in out
+    assert "Observed with these choices" in out
+    for way in ("predict(X, cost_weight=", "--cost-weight ", "RouterPlugin(..., cost_weight="):
+        assert way in out
     out, _ = ask(capsys, "budget", folder / "log.csv", "--router", router, *options, "--json")
     forecast = json.loads(out)
     assert forecast["cost"] <= 250

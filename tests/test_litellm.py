@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import json
-import logging
 import os
 import re
 import secrets
@@ -27,7 +26,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 import skrouter
-from skrouter import ExploringRouter, FallbackRouter, RadialRouterClassifier
+from skrouter import (
+    ExploringRouter,
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    trade_off_for_budget,
+)
 from skrouter.baselines import BestSingleRouter, KNNRouter, ZeroRouter
 from skrouter.datasets import load_log, make_routing_problem
 from skrouter.integrations.litellm import RouterPlugin
@@ -130,6 +135,58 @@ def test_each_request_has_its_own_trade_off_and_pool(router):
     ]
     assert [llm_of(one) for one in done] == wanted
     assert len(set(wanted)) > 1
+
+
+def test_a_default_trade_off_is_that_of_requests_that_ask_for_none(router, tmp_path):
+    """As from `skrouter budget`: what a request says, and its budget, go before."""
+    forecast = trade_off_for_budget(router, TEST.queries, budget=20.0, period_queries=100_000)
+    weight, query = forecast.cost_weight, TEST.queries[0]
+    assert weight > 0.1
+    log = tmp_path / "log.jsonl"
+    plugin = RouterPlugin(router, cost_weight=weight, budgets={"free": 3.0, "paid": 0.0}, log=log)
+    done = run(plugin, *map(context, TEST.queries))
+    wanted = router.predict(TEST.queries, cost_weight=weight).tolist()
+    assert [llm_of(one) for one in done] == wanted != router.predict(TEST.queries).tolist()
+    asked = [{}, {"cost_weight": 0.0}, {"budget": "free"}, {"budget": "no"}, {"cost_weight": None}]
+    run(plugin, *(context(query, skrouter=options) for options in asked))
+    run(plugin, context(query, tags=["paid"], skrouter={"cost_weight": "much"}))
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {record["cost_weight"] for record in records[:60]} == {weight}
+    asked_for = [record["cost_weight"] for record in records[60:]]
+    assert asked_for == [weight, 0.0, 3.0, weight, weight, 0.0]
+
+
+@pytest.mark.parametrize("options", [{"cost_weight": 0.1}, {"budgets": {"free": 0.1}}])
+def test_a_router_of_one_trade_off_refuses_another_at_the_start(options, knn, tmp_path, caplog):
+    single = always(SMALL)  # trained for its own, 0.02, which it may be asked for
+    guaranteed = GuaranteedRouter(FrozenEstimator(knn), min_performance=0.2, random_state=0)
+    guaranteed.fit(TEST.queries, TEST.performance, cost=TEST.cost)
+    careful = FallbackRouter(FrozenEstimator(single), fallback=LARGE, min_margin=0.0)
+    careful.fit(DATA.queries, DATA.performance)
+    who = "cost_weight is 0.1" if "cost_weight" in options else "budgets: 'free' is 0.1"
+    for refused, why in (
+        (single, "was trained for its own"),
+        (careful, "was trained for its own"),
+        (guaranteed, "has chosen its trade-off"),
+    ):
+        with pytest.raises(ValueError, match=f"{who}, which the router does not serve: .*{why}"):
+            RouterPlugin(refused, **options)
+        assert llm_of(run(RouterPlugin(refused), context())[0]) in DATA.llm_names
+    assert llm_of(run(RouterPlugin(single, cost_weight=0.02), context())[0]) == SMALL
+
+    # In a file that replaces another one: the router before stays.
+    path = tmp_path / "router.skops"
+    skrouter.save(knn, path)
+    plugin = RouterPlugin(path, check_every=0.01, **options)
+    skrouter.save(single, path)
+    deadline = time.monotonic() + 20
+    while "the router before stays" not in caplog.text:
+        assert time.monotonic() < deadline
+        run(plugin, context())
+        time.sleep(0.01)
+    (done,) = run(plugin, context(TEST.queries[0], skrouter={"cost_weight": 3.0}))
+    assert llm_of(done) == knn.predict(TEST.queries[:1], cost_weight=3.0)[0]
+    assert done.signals["skrouter"]["fallback"] is None
 
 
 @pytest.mark.parametrize(
@@ -400,7 +457,6 @@ def test_a_log_that_cannot_be_written_fails_nothing(router, tmp_path, caplog):
 def test_a_file_that_is_replaced_is_loaded(suffix, tmp_path, caplog):
     import joblib
 
-    caplog.set_level(logging.INFO, "skrouter.integrations")
     path = tmp_path / f"router{suffix}"
 
     def write(router):
@@ -422,20 +478,49 @@ def test_a_file_that_is_replaced_is_loaded(suffix, tmp_path, caplog):
     wait_for("the router before stays")
     assert llm_of(run(plugin, context())[0]) == SMALL
     write(always(LARGE))
-    wait_for("loaded again")
+    wait_for(f"A new router serves, from {path}.")
     assert llm_of(run(plugin, context())[0]) == LARGE
 
 
-def test_what_cannot_serve_is_said_at_once(tmp_path):
+def test_what_cannot_serve_is_said_at_once(tmp_path, monkeypatch):
     numbers = KNNRouter(1).fit([[0.0], [1.0]], [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match="router cannot answer a text"):
         RouterPlugin(numbers)
-    with pytest.raises(FileNotFoundError):
-        RouterPlugin(tmp_path / "none.skops")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="current folder") as missing:
+        RouterPlugin("none.skops")
+    assert missing.value.filename == str(tmp_path / "none.skops")
+    assert str(tmp_path / "none.skops") in str(missing.value)
     with pytest.raises(ValueError, match="exploration must be a share"):
         RouterPlugin(numbers, exploration=1.5)
     with pytest.raises(ValueError, match="budgets: 'free' is -1"):
         RouterPlugin(numbers, budgets={"free": -1})
+    for wrong in (-1, "0.1", True, float("nan"), float("inf"), [0.1]):
+        with pytest.raises(ValueError, match="cost_weight is .*; wanted a finite number >= 0"):
+            RouterPlugin(numbers, cost_weight=wrong)
+
+
+@pytest.mark.parametrize("setup", ["", "logging.basicConfig(format='mine %(message)s')"])
+def test_what_is_logged_is_seen_with_time_and_name_where_nobody_set_up_logging(setup):
+    """And once where somebody did, by their handlers alone; the level that they gave is kept."""
+    code = f"""
+import logging
+from skrouter.integrations._operator_log import show_operators
+show_operators(), show_operators()
+{setup}
+logger = logging.getLogger("skrouter.integrations")
+logger.info("new")
+logger.debug("details")
+logger.setLevel(logging.ERROR)
+show_operators()
+logger.warning("quiet")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    if setup:
+        assert line == "mine new"
+    else:
+        assert re.fullmatch(r"\d{4}-\S+ \S+ INFO skrouter.integrations: new", line)
 
 
 # The real proxy -----------------------------------------------------------------------------------
@@ -457,10 +542,8 @@ general_settings:
 """
 
 PLUGIN = """
-import logging
 import sys
 sys.path.insert(0, {tests!r})
-logging.basicConfig(level=logging.INFO)
 from skrouter.integrations.litellm import RouterPlugin
 plugin = RouterPlugin({router!r}, log={log!r}, fallback={fallback!r}, check_every=0.05,
                       trusted=["test_litellm.Moody"])
@@ -658,6 +741,8 @@ class TestProxy:
                 future.result()
         assert all(llm in (LARGE, wanted[query]) for query, llm in answers)
         assert any(llm != LARGE for _, llm in answers)
+        said = f" INFO skrouter.integrations: A new router serves, from {proxy.router}."
+        assert said in (proxy.folder / "proxy.log").read_text()
         skrouter.save(router, proxy.router)
 
 

@@ -50,10 +50,6 @@ def budget(arguments: argparse.Namespace) -> None:
         f"\nObserved with these choices, where the log has the outcome ({seen.n_observed:,} of "
         f"{len(queries):,} queries): performance {seen.performance:.3f}, {bill:,.2f} US dollars."
     )
-    print(
-        f"Ask for it with --cost-weight {forecast.cost_weight:g}, or in Python with "
-        f"predict(X, cost_weight={forecast.cost_weight:g})."
-    )
 
 
 def _without_nan(value: object) -> object:
