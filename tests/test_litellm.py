@@ -758,6 +758,119 @@ def test_a_failing_encoder_in_the_proxy(moody, tmp_path):
     assert "no memory left" in (tmp_path / "proxy.log").read_text()
 
 
+# The documentation --------------------------------------------------------------------------------
+
+GUIDE = Path(__file__).parents[1] / "docs" / "user_guide"
+
+
+def block_of(page, language, caption=None, index=0):
+    """The text of a code block."""
+    option = "" if caption is None else f"   :caption: {re.escape(caption)}\n"
+    pattern = rf"^\.\. code-block:: {language}\n{option}\n((?:   .*\n|\n)+)"
+    found = re.findall(pattern, (GUIDE / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return textwrap.dedent(found[index])
+
+
+class GuideProxy(Proxy):
+    """The proxy of the page from a CSV, started as it says; with the bill of that on serving."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        exec(block_of("csv_to_proxy.rst", "python"), {})
+        columns = {"query": "prompt", "llm": "model", "performance": "rating"}
+        tokens = {"prompt_tokens": "tokens_in", "completion_tokens": "tokens_out"}
+        log = load_log(
+            "log.csv", **columns, performance_range=(1, 5), **tokens, prices="prices.json"
+        )
+        self.router = KNNRouter(20, encoder=text_encoder())
+        self.router.fit(log.queries, log.performance, cost=log.cost)
+        skrouter.save(self.router, "router.skops")
+        plugin = block_of("csv_to_proxy.rst", "python", "routing.py")
+        more = 'fallback="gpt-4o", exploration=0.5, log="decisions.jsonl"'
+        assert 'fallback="gpt-4o"' in plugin and "cost_weight=0.1" in plugin
+        bill = block_of("serving.rst", "python", "routing.py")
+        Path("routing.py").write_text(plugin.replace('fallback="gpt-4o"', more) + bill)
+        config = block_of("csv_to_proxy.rst", "yaml", "config.yaml")
+        flaky = [
+            deployment("flaky", "azure/gpt-4o-mini", "litellm.InternalServerError"),
+            deployment("flaky", "openai/gpt-4o", "I am the large one."),
+        ]
+        config = config.replace("router_settings:", "\n".join([*flaky, "router_settings:"]))
+        callbacks = "litellm_settings: {callbacks: [routing.bill]}"
+        assert callbacks in (GUIDE / "serving.rst").read_text()
+        Path("config.yaml").write_text(config + callbacks + "\n")
+        start = block_of("csv_to_proxy.rst", "bash", index=2)
+        assert start.count("4000") == 1 and start.count("\nlitellm ") == 1
+        start = start.replace("4000", str(self.port)).replace("\nlitellm ", "\nexec litellm ")
+        programs = os.path.dirname(sys.executable)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "NO_PROXY": "127.0.0.1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.output = open("proxy.log", "w")
+        self.process = subprocess.Popen(
+            ["bash", "-ec", start],
+            env=self.environment,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+        )
+        self.wait()
+        (self.key,) = re.findall("sk-[0-9a-f]{64}", Path("key.sh").read_text())
+
+
+@needs_litellm
+def test_the_guide_from_a_csv_to_a_log_that_is_learnt_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proxy = GuideProxy(tmp_path)
+    try:
+        client = block_of("csv_to_proxy.rst", "python", "client.py")
+        Path("client.py").write_text(client.replace("4000", str(proxy.port)))
+        asked = subprocess.run(
+            ["bash", "-ec", ". ./key.sh; exec python client.py"],
+            env=proxy.environment,
+            capture_output=True,
+            text=True,
+        )
+        model, answer = asked.stdout.splitlines()
+        answers = {
+            "openai/gpt-4o-mini": "I am the small one.",
+            "openai/gpt-4o": "I am the large one.",
+        }
+        assert answers[model] == answer
+        queries = [TEST.queries[i % 60] for i in range(240)]
+        with proxy.client() as client:
+            for i, query in enumerate(queries):
+                ask(client, query, id=f"{i:03}")
+            hard = ask(client, queries[0], "flaky", id="hard", cost_weight=10.0)
+            assert hard == "I am the large one."
+        deadline = time.monotonic() + 30  # callbacks come after the answer
+        while len(Path("bill.jsonl").read_text().splitlines()) < 242:
+            assert time.monotonic() < deadline, proxy.said()
+            time.sleep(0.1)
+    finally:
+        proxy.stop()
+
+    ids = [f"{i:03}" for i in range(240)]
+    ratings = pd.DataFrame({"id": [*ids, "hard"], "rating": 0.5})
+    ratings.to_csv("ratings.csv", index=False)
+    skrouter.save(proxy.router, "candidate.skops")
+    learnt = {}
+    exec(block_of("serving.rst", "python", "learn.py"), learnt)
+    records, log = learnt["records"], learnt["log"]
+    assert sorted(records["id"]) == [*ids, "hard"]
+    small, large = (1.5e-6 + 1.2e-5), (2.5e-5 + 2e-4)  # ten tokens and twenty: LiteLLM's mocks
+    wanted = records["llm"].map({"gpt-4o-mini": small, "gpt-4o": large})
+    np.testing.assert_allclose(records["dollars"], wanted)
+    assert set(records["llm"]) == set(log.llm_names) == {"gpt-4o-mini", "gpt-4o"}
+    (tried,) = records.loc[records["id"] == "hard", "tried"]
+    assert tried == ["gpt-4o-mini"]
+    assert len(log.queries) == 240  # the second try is left out
+    assert learnt["value"].performance == pytest.approx(0.5)
+    assert 1000 * small <= learnt["value"].cost <= 1000 * large
+
+
 def test_the_recipe_for_fastapi(router, tmp_path, monkeypatch):
     """The block of the user guide, called as its clients call it."""
     pytest.importorskip("fastapi")
