@@ -48,9 +48,8 @@ class TradeOffForecast(NamedTuple):
     Attributes
     ----------
     cost_weight : float
-        The trade-off, to be asked for as ``predict(X, cost_weight=...)``, with the command's
-        ``--cost-weight``, or, for all requests to a proxy, as ``RouterPlugin(cost_weight=...)``. Of
-        all that choose the same, the one of fewest digits.
+        The trade-off, asked for as ``predict(X, cost_weight=...)``, ``--cost-weight``, or
+        ``RouterPlugin(cost_weight=...)``. Of all that choose the same, the one of fewest digits.
     performance : float
         Mean predicted performance.
     cost : float
@@ -81,14 +80,13 @@ class TradeOffForecast(NamedTuple):
 
     def __str__(self) -> str:
         width = max(len(str(name)) for name in self.llms)
-        spends_most = self.cost_weight == 0
-        most = ["The router cannot spend more: cost counts for nothing here."] * spends_most
+        most = ["The router cannot spend more: cost counts for nothing here."]
         lines = [
             f"cost_weight={self.cost_weight:g}: performance {self.performance:.3f} for "
             f"{self.cost:,.2f} US dollars per {self.period_queries:,.0f} queries, as predicted.",
             f"Always {self.best_llm}: {self.best_performance:.3f} for {self.best_cost:,.2f}; "
             f"{100 * self.kept:.1f} % of that performance is kept.",
-            *most,
+            *(most if self.cost_weight == 0 else []),
             "",
             f"{'LLM':{width}}  share          calls  US dollars  performance",
         ]
