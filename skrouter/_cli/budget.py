@@ -66,7 +66,7 @@ def _beside_best(performance: Any, chosen: np.ndarray, forecast: TradeOffForecas
     mine = outcomes[np.arange(len(chosen)), performance.columns.get_indexer(chosen)]
     best = outcomes[:, performance.columns.get_loc(forecast.best_llm)]
     both = ~np.isnan(mine) & ~np.isnan(best)
-    if both.sum() < 2 or not best[both].any():
+    if both.sum() < 2 or not best[both].any() or np.isnan(forecast.kept):
         return f"Too few have the outcome of {forecast.best_llm}, too, to tell what is kept of it."
     kept = mine[both].mean() / best[both].mean()
     said = (
