@@ -787,7 +787,7 @@ class GuideProxy(Proxy):
         skrouter.save(self.router, "router.skops")
         plugin = block_of("csv_to_proxy.rst", "python", "routing.py")
         more = 'fallback="gpt-4o", exploration=0.5, log="decisions.jsonl"'
-        assert 'fallback="gpt-4o"' in plugin and "cost_weight=0.061" in plugin
+        assert 'fallback="gpt-4o"' in plugin and "cost_weight=0.06" in plugin
         bill = block_of("serving.rst", "python", "routing.py")
         Path("routing.py").write_text(plugin.replace('fallback="gpt-4o"', more) + bill)
         config = block_of("csv_to_proxy.rst", "yaml", "config.yaml")
