@@ -126,7 +126,7 @@ def wheel(session: nox.Session) -> None:
     (path,) = built.glob("*.whl")
     session.run("python", "-m", "venv", "--clear", str(folder / "clean"))
     python = str(folder / "clean" / ("Scripts" if os.name == "nt" else "bin") / "python")
-    wanted = ["-c", constraints(session), f"{path}[offline,plot,data]"]
+    wanted = ["-c", constraints(session), f"{path}[offline,plot,data,skops]"]
     session.run(python, "-m", "pip", "install", *wanted, external=True)
     session.chdir(folder)
     # Isolated, so that nothing but what is installed can be imported.

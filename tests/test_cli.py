@@ -12,11 +12,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import skrouter
+from skrouter._cli.budget import _beside_best
 from skrouter._cli.main import main, run
 from skrouter._persistence.description import read_metadata
 from skrouter.baselines import BestSingleRouter, LinearRouter
@@ -618,13 +620,36 @@ def test_budget_gives_the_trade_off_and_what_was_observed(folder, capsys):
     router = folder / "linear.skops"
     out, _ = ask(capsys, "budget", folder / "log.csv", "--router", router, *options)
     assert re.match(r"cost_weight=[\d.]+: performance 0\.\d+ for \d+\.\d\d US dollars", out)
-    assert "Observed with these choices" in out and "Ask for it with --cost-weight" in out
+    assert "Observed with these choices" in out
+    assert re.search(
+        r"\nAlways large has [01]\.\d+ where both were observed \(\d+ queries\): \d", out
+    )
+    for way in ("predict(X, cost_weight=", "--cost-weight ", "RouterPlugin(..., cost_weight="):
+        assert way in out
     out, _ = ask(capsys, "budget", folder / "log.csv", "--router", router, *options, "--json")
     forecast = json.loads(out)
     assert forecast["cost"] <= 250
     assert forecast["llms"]["large"]["share"] + forecast["llms"]["small"]["share"] == 1
     assert forecast["observed_performance"] == pytest.approx(forecast["performance"], abs=0.2)
     assert forecast["observed_cost"] == pytest.approx(forecast["cost"], rel=0.3)
+
+
+@pytest.mark.parametrize(("kept", "warned"), [(0.95, True), (0.7, False), (0.4, False)])
+def test_budget_says_where_a_forecast_does_not_come_true(kept, warned):
+    rng = np.random.default_rng(0)
+    performance = pd.DataFrame(rng.random((300, 2)) < [0.4, 0.8], columns=["small", "large"]) * 1.0
+    performance.iloc[:20, 0], performance.iloc[20:50, 1] = np.nan, np.nan
+    chosen = np.array(["small", "large"])[(np.arange(300) % 2)]
+    said = _beside_best(performance, chosen, SimpleNamespace(kept=kept, best_llm="large"))
+    both = performance[performance["large"].notna()].copy()
+    both["mine"] = np.where(chosen[both.index] == "large", both["large"], both["small"])
+    both = both.dropna(subset="mine")
+    share = 100 * both["mine"].mean() / both["large"].mean()
+    assert f"({len(both)} queries): {share:.1f} % is kept." in said
+    assert ("do not rely on the forecast" in said) == warned
+    nothing = performance.assign(large=np.nan)
+    said = _beside_best(nothing, chosen, SimpleNamespace(kept=kept, best_llm="large"))
+    assert said.startswith("Too few have the outcome of large")
 
 
 def test_quality_in_place_of_a_budget(folder, capsys):

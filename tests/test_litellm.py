@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import json
-import logging
 import os
 import re
 import secrets
@@ -27,7 +26,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 import skrouter
-from skrouter import ExploringRouter, FallbackRouter, RadialRouterClassifier
+from skrouter import (
+    ExploringRouter,
+    FallbackRouter,
+    GuaranteedRouter,
+    RadialRouterClassifier,
+    trade_off_for_budget,
+)
 from skrouter.baselines import BestSingleRouter, KNNRouter, ZeroRouter
 from skrouter.datasets import load_log, make_routing_problem
 from skrouter.integrations.litellm import RouterPlugin
@@ -130,6 +135,58 @@ def test_each_request_has_its_own_trade_off_and_pool(router):
     ]
     assert [llm_of(one) for one in done] == wanted
     assert len(set(wanted)) > 1
+
+
+def test_a_default_trade_off_is_that_of_requests_that_ask_for_none(router, tmp_path):
+    """As from `skrouter budget`: what a request says, and its budget, go before."""
+    forecast = trade_off_for_budget(router, TEST.queries, budget=20.0, period_queries=100_000)
+    weight, query = forecast.cost_weight, TEST.queries[0]
+    assert weight > 0.1
+    log = tmp_path / "log.jsonl"
+    plugin = RouterPlugin(router, cost_weight=weight, budgets={"free": 3.0, "paid": 0.0}, log=log)
+    done = run(plugin, *map(context, TEST.queries))
+    wanted = router.predict(TEST.queries, cost_weight=weight).tolist()
+    assert [llm_of(one) for one in done] == wanted != router.predict(TEST.queries).tolist()
+    asked = [{}, {"cost_weight": 0.0}, {"budget": "free"}, {"budget": "no"}, {"cost_weight": None}]
+    run(plugin, *(context(query, skrouter=options) for options in asked))
+    run(plugin, context(query, tags=["paid"], skrouter={"cost_weight": "much"}))
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {record["cost_weight"] for record in records[:60]} == {weight}
+    asked_for = [record["cost_weight"] for record in records[60:]]
+    assert asked_for == [weight, 0.0, 3.0, weight, weight, 0.0]
+
+
+@pytest.mark.parametrize("options", [{"cost_weight": 0.1}, {"budgets": {"free": 0.1}}])
+def test_a_router_of_one_trade_off_refuses_another_at_the_start(options, knn, tmp_path, caplog):
+    single = always(SMALL)  # trained for its own, 0.02, which it may be asked for
+    guaranteed = GuaranteedRouter(FrozenEstimator(knn), min_performance=0.2, random_state=0)
+    guaranteed.fit(TEST.queries, TEST.performance, cost=TEST.cost)
+    careful = FallbackRouter(FrozenEstimator(single), fallback=LARGE, min_margin=0.0)
+    careful.fit(DATA.queries, DATA.performance)
+    who = "cost_weight is 0.1" if "cost_weight" in options else "budgets: 'free' is 0.1"
+    for refused, why in (
+        (single, "was trained for its own"),
+        (careful, "was trained for its own"),
+        (guaranteed, "has chosen its trade-off"),
+    ):
+        with pytest.raises(ValueError, match=f"{who}, which the router does not serve: .*{why}"):
+            RouterPlugin(refused, **options)
+        assert llm_of(run(RouterPlugin(refused), context())[0]) in DATA.llm_names
+    assert llm_of(run(RouterPlugin(single, cost_weight=0.02), context())[0]) == SMALL
+
+    # In a file that replaces another one: the router before stays.
+    path = tmp_path / "router.skops"
+    skrouter.save(knn, path)
+    plugin = RouterPlugin(path, check_every=0.01, **options)
+    skrouter.save(single, path)
+    deadline = time.monotonic() + 20
+    while "the router before stays" not in caplog.text:
+        assert time.monotonic() < deadline
+        run(plugin, context())
+        time.sleep(0.01)
+    (done,) = run(plugin, context(TEST.queries[0], skrouter={"cost_weight": 3.0}))
+    assert llm_of(done) == knn.predict(TEST.queries[:1], cost_weight=3.0)[0]
+    assert done.signals["skrouter"]["fallback"] is None
 
 
 @pytest.mark.parametrize(
@@ -400,7 +457,6 @@ def test_a_log_that_cannot_be_written_fails_nothing(router, tmp_path, caplog):
 def test_a_file_that_is_replaced_is_loaded(suffix, tmp_path, caplog):
     import joblib
 
-    caplog.set_level(logging.INFO, "skrouter.integrations")
     path = tmp_path / f"router{suffix}"
 
     def write(router):
@@ -422,20 +478,49 @@ def test_a_file_that_is_replaced_is_loaded(suffix, tmp_path, caplog):
     wait_for("the router before stays")
     assert llm_of(run(plugin, context())[0]) == SMALL
     write(always(LARGE))
-    wait_for("loaded again")
+    wait_for(f"A new router serves, from {path}.")
     assert llm_of(run(plugin, context())[0]) == LARGE
 
 
-def test_what_cannot_serve_is_said_at_once(tmp_path):
+def test_what_cannot_serve_is_said_at_once(tmp_path, monkeypatch):
     numbers = KNNRouter(1).fit([[0.0], [1.0]], [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match="router cannot answer a text"):
         RouterPlugin(numbers)
-    with pytest.raises(FileNotFoundError):
-        RouterPlugin(tmp_path / "none.skops")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="current folder") as missing:
+        RouterPlugin("none.skops")
+    assert missing.value.filename == str(tmp_path / "none.skops")
+    assert str(tmp_path / "none.skops") in str(missing.value)
     with pytest.raises(ValueError, match="exploration must be a share"):
         RouterPlugin(numbers, exploration=1.5)
     with pytest.raises(ValueError, match="budgets: 'free' is -1"):
         RouterPlugin(numbers, budgets={"free": -1})
+    for wrong in (-1, "0.1", True, float("nan"), float("inf"), [0.1]):
+        with pytest.raises(ValueError, match="cost_weight is .*; wanted a finite number >= 0"):
+            RouterPlugin(numbers, cost_weight=wrong)
+
+
+@pytest.mark.parametrize("setup", ["", "logging.basicConfig(format='mine %(message)s')"])
+def test_what_is_logged_is_seen_with_time_and_name_where_nobody_set_up_logging(setup):
+    """And once where somebody did, by their handlers alone; the level that they gave is kept."""
+    code = f"""
+import logging
+from skrouter.integrations._operator_log import show_operators
+show_operators(), show_operators()
+{setup}
+logger = logging.getLogger("skrouter.integrations")
+logger.info("new")
+logger.debug("details")
+logger.setLevel(logging.ERROR)
+show_operators()
+logger.warning("quiet")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    if setup:
+        assert line == "mine new"
+    else:
+        assert re.fullmatch(r"\d{4}-\S+ \S+ INFO skrouter.integrations: new", line)
 
 
 # The real proxy -----------------------------------------------------------------------------------
@@ -457,10 +542,8 @@ general_settings:
 """
 
 PLUGIN = """
-import logging
 import sys
 sys.path.insert(0, {tests!r})
-logging.basicConfig(level=logging.INFO)
 from skrouter.integrations.litellm import RouterPlugin
 plugin = RouterPlugin({router!r}, log={log!r}, fallback={fallback!r}, check_every=0.05,
                       trusted=["test_litellm.Moody"])
@@ -658,6 +741,8 @@ class TestProxy:
                 future.result()
         assert all(llm in (LARGE, wanted[query]) for query, llm in answers)
         assert any(llm != LARGE for _, llm in answers)
+        said = f" INFO skrouter.integrations: A new router serves, from {proxy.router}."
+        assert said in (proxy.folder / "proxy.log").read_text()
         skrouter.save(router, proxy.router)
 
 
@@ -671,6 +756,122 @@ def test_a_failing_encoder_in_the_proxy(moody, tmp_path):
     finally:
         proxy.stop()
     assert "no memory left" in (tmp_path / "proxy.log").read_text()
+
+
+# The documentation --------------------------------------------------------------------------------
+
+GUIDE = Path(__file__).parents[1] / "docs" / "user_guide"
+
+
+def block_of(page, language, caption=None, index=0):
+    """The text of a code block."""
+    option = "" if caption is None else f"   :caption: {re.escape(caption)}\n"
+    pattern = rf"^\.\. code-block:: {language}\n{option}\n((?:   .*\n|\n)+)"
+    found = re.findall(pattern, (GUIDE / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return textwrap.dedent(found[index])
+
+
+class GuideProxy(Proxy):
+    """The proxy of the page from a CSV, started as it says; with the bill of that on serving."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        exec(block_of("csv_to_proxy.rst", "python"), {})
+        columns = {"query": "prompt", "llm": "model", "performance": "rating"}
+        tokens = {"prompt_tokens": "tokens_in", "completion_tokens": "tokens_out"}
+        log = load_log(
+            "log.csv", **columns, performance_range=(1, 5), **tokens, prices="prices.json"
+        )
+        self.router = KNNRouter(20, encoder=text_encoder())
+        self.router.fit(log.queries, log.performance, cost=log.cost)
+        skrouter.save(self.router, "router.skops")
+        plugin = block_of("csv_to_proxy.rst", "python", "routing.py")
+        more = 'fallback="gpt-4o", exploration=0.5, log="decisions.jsonl"'
+        assert 'fallback="gpt-4o"' in plugin and "cost_weight=0.06" in plugin
+        bill = block_of("serving.rst", "python", "routing.py")
+        Path("routing.py").write_text(plugin.replace('fallback="gpt-4o"', more) + bill)
+        config = block_of("csv_to_proxy.rst", "yaml", "config.yaml")
+        flaky = [
+            deployment("flaky", "azure/gpt-4o-mini", "litellm.InternalServerError"),
+            deployment("flaky", "openai/gpt-4o", "I am the large one."),
+        ]
+        config = config.replace("router_settings:", "\n".join([*flaky, "router_settings:"]))
+        callbacks = "litellm_settings: {callbacks: [routing.bill]}"
+        assert callbacks in (GUIDE / "serving.rst").read_text()
+        Path("config.yaml").write_text(config + callbacks + "\n")
+        start = block_of("csv_to_proxy.rst", "bash", index=2)
+        assert start.count("4000") == 1 and start.count("\nlitellm ") == 1
+        start = start.replace("4000", str(self.port)).replace("\nlitellm ", "\nexec litellm ")
+        programs = os.path.dirname(sys.executable)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "NO_PROXY": "127.0.0.1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.output = open("proxy.log", "w")
+        self.process = subprocess.Popen(
+            ["bash", "-ec", start],
+            env=self.environment,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+        )
+        self.wait()
+        (self.key,) = re.findall("sk-[0-9a-f]{64}", Path("key.sh").read_text())
+
+
+@needs_litellm
+def test_the_guide_from_a_csv_to_a_log_that_is_learnt_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proxy = GuideProxy(tmp_path)
+    try:
+        client = block_of("csv_to_proxy.rst", "python", "client.py")
+        Path("client.py").write_text(client.replace("4000", str(proxy.port)))
+        asked = subprocess.run(
+            ["bash", "-ec", ". ./key.sh; exec python client.py"],
+            env=proxy.environment,
+            capture_output=True,
+            text=True,
+        )
+        model, answer = asked.stdout.splitlines()
+        answers = {
+            "openai/gpt-4o-mini": "I am the small one.",
+            "openai/gpt-4o": "I am the large one.",
+        }
+        assert answers[model] == answer
+        queries = [TEST.queries[i % 60] for i in range(240)]
+        with proxy.client() as client:
+            for i, query in enumerate(queries):
+                ask(client, query, id=f"{i:03}")
+            # Until exploration does not go past the LLM that fails.
+            for i in range(20):
+                answer = ask(client, queries[0], "flaky", id=f"hard{i}", cost_weight=10.0)
+                assert answer == "I am the large one."
+                if '"tried": ["gpt-4o-mini"]' in Path("decisions.jsonl").read_text():
+                    break
+        ids = [f"{j:03}" for j in range(240)] + [f"hard{j}" for j in range(i + 1)]
+        deadline = time.monotonic() + 30  # callbacks come after the answer
+        while len(Path("bill.jsonl").read_text().splitlines()) < len(ids) + 1:
+            assert time.monotonic() < deadline, proxy.said()
+            time.sleep(0.1)
+    finally:
+        proxy.stop()
+
+    pd.DataFrame({"id": ids, "rating": 0.5}).to_csv("ratings.csv", index=False)
+    skrouter.save(proxy.router, "candidate.skops")
+    learnt = {}
+    exec(block_of("serving.rst", "python", "learn.py"), learnt)
+    records, log = learnt["records"], learnt["log"]
+    assert sorted(records["id"]) == sorted(ids)
+    small, large = (1.5e-6 + 1.2e-5), (2.5e-5 + 2e-4)  # ten tokens and twenty: LiteLLM's mocks
+    wanted = records["llm"].map({"gpt-4o-mini": small, "gpt-4o": large})
+    np.testing.assert_allclose(records["dollars"], wanted)
+    assert set(records["llm"]) == set(log.llm_names) == {"gpt-4o-mini", "gpt-4o"}
+    last = records.set_index("id").loc[ids[-1]]
+    assert last["tried"] == ["gpt-4o-mini"] and last["llm"] == "gpt-4o"
+    assert np.isnan(last["propensity"]) and len(log.queries) == len(ids) - 1
+    assert learnt["value"].performance == pytest.approx(0.5)
+    assert 1000 * small <= learnt["value"].cost <= 1000 * large
 
 
 def test_the_recipe_for_fastapi(router, tmp_path, monkeypatch):

@@ -198,6 +198,13 @@ def test_constraints_are_of_what_is_asked_for():
             assert newest[canonicalize_name(requirement.name)] in requirement.specifier
 
 
+def test_the_extras_are_documented():
+    """Each that is for users, in the table of the page that the others refer to."""
+    page = (ROOT / "docs" / "getting_started.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^``(\w+)`` ", page, re.MULTILINE))
+    assert listed == requirements().keys() - {"", "test", "docs", "dev"}
+
+
 def test_floors_are_the_versions_that_are_tested():
     """Every floor that a user can meet is what constraints-oldest.txt has the suite run with."""
     oldest = pins("constraints-oldest.txt")

@@ -183,7 +183,25 @@ def test_the_table_is_readable():
         lines[0],
     )
     assert lines[1].startswith("Always large: 0.")
-    assert len({len(line) for line in lines[3:]}) == 1
+    assert len({len(line) for line in lines[3:7]}) == 1
+
+
+def test_it_says_where_to_ask_for_the_trade_off():
+    """With every digit that it takes to choose the same."""
+    forecast = trade_off_for_budget(ROUTER, X, budget=200.0, period_queries=100_000)
+    exact = forecast._replace(cost_weight=0.012345678)
+    for one in (forecast, exact):
+        text, weight = str(one), one.cost_weight
+        for way in (
+            f"predict(X, cost_weight={weight!r})",
+            f"--cost-weight {weight!r}\n",
+            f"RouterPlugin(..., cost_weight={weight!r})",
+        ):
+            assert way in text
+        assert "cannot spend more" not in text
+    assert "cannot spend more" in str(
+        trade_off_for_budget(ROUTER, X, budget=1e9, period_queries=1000)
+    )
 
 
 @pytest.mark.parametrize("function", [trade_off_for_budget, trade_off_for_quality])

@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+from typing import Any
+
+import numpy as np
 
 from skrouter._cli.data import read_judged, timed
 from skrouter._cli.judge import observed
-from skrouter._meta.trade_off_for_budget import trade_off_for_budget, trade_off_for_quality
-from skrouter.metrics import routing_score
+from skrouter._meta.trade_off_for_budget import (
+    TradeOffForecast,
+    trade_off_for_budget,
+    trade_off_for_quality,
+)
+from skrouter.metrics import paired_bootstrap, routing_score
 
 
 def budget(arguments: argparse.Namespace) -> None:
@@ -50,10 +57,31 @@ def budget(arguments: argparse.Namespace) -> None:
         f"\nObserved with these choices, where the log has the outcome ({seen.n_observed:,} of "
         f"{len(queries):,} queries): performance {seen.performance:.3f}, {bill:,.2f} US dollars."
     )
-    print(
-        f"Ask for it with --cost-weight {forecast.cost_weight:g}, or in Python with "
-        f"predict(X, cost_weight={forecast.cost_weight:g})."
+    print(_beside_best(performance, chosen, forecast))
+
+
+def _beside_best(performance: Any, chosen: np.ndarray, forecast: TradeOffForecast) -> str:
+    """What is kept of the best LLM's performance as observed, and whether the forecast fits it."""
+    outcomes = performance.to_numpy(dtype=float)
+    mine = outcomes[np.arange(len(chosen)), performance.columns.get_indexer(chosen)]
+    best = outcomes[:, performance.columns.get_loc(forecast.best_llm)]
+    both = ~np.isnan(mine) & ~np.isnan(best)
+    if both.sum() < 2 or not best[both].any() or np.isnan(forecast.kept):
+        return f"Too few have the outcome of {forecast.best_llm}, too, to tell what is kept of it."
+    kept = mine[both].mean() / best[both].mean()
+    said = (
+        f"Always {forecast.best_llm} has {best[both].mean():.3f} where both were observed "
+        f"({both.sum():,} queries): {100 * kept:.1f} % is kept."
     )
+    # On average nothing, if the share that is predicted is right.
+    off = paired_bootstrap(mine[both], forecast.kept * best[both], random_state=0)
+    if off.high < 0:
+        said += (
+            f"\nThat is less than the {100 * forecast.kept:.1f} % predicted, by more than chance: "
+            "do not rely on the forecast. Judge by what was observed, or take a "
+            "GuaranteedRouter."
+        )
+    return said
 
 
 def _without_nan(value: object) -> object:

@@ -48,8 +48,8 @@ class TradeOffForecast(NamedTuple):
     Attributes
     ----------
     cost_weight : float
-        The trade-off, to be asked for as ``predict(X, cost_weight=...)``. Of all that choose the
-        same, the one of fewest digits.
+        The trade-off, asked for as ``predict(X, cost_weight=...)``, ``--cost-weight``, or
+        ``RouterPlugin(cost_weight=...)``. Of all that choose the same, the one of fewest digits.
     performance : float
         Mean predicted performance.
     cost : float
@@ -80,11 +80,13 @@ class TradeOffForecast(NamedTuple):
 
     def __str__(self) -> str:
         width = max(len(str(name)) for name in self.llms)
+        most = ["The router cannot spend more: cost counts for nothing here."]
         lines = [
             f"cost_weight={self.cost_weight:g}: performance {self.performance:.3f} for "
             f"{self.cost:,.2f} US dollars per {self.period_queries:,.0f} queries, as predicted.",
             f"Always {self.best_llm}: {self.best_performance:.3f} for {self.best_cost:,.2f}; "
             f"{100 * self.kept:.1f} % of that performance is kept.",
+            *(most if self.cost_weight == 0 else []),
             "",
             f"{'LLM':{width}}  share          calls  US dollars  performance",
         ]
@@ -94,6 +96,13 @@ class TradeOffForecast(NamedTuple):
                 f"{name!s:{width}}  {100 * part.share:3.0f} %  {part.calls:13,.0f}  "
                 f"{part.cost:10,.2f}  {performance}"
             )
+        asked = f"cost_weight={self.cost_weight!r}"  # every digit: fewer may choose otherwise
+        lines += [
+            "",
+            f"Ask for it in Python:  predict(X, {asked})",
+            f"in the shell:          --cost-weight {self.cost_weight!r}",
+            f"in LiteLLM's proxy:    RouterPlugin(..., {asked})",
+        ]
         return "\n".join(lines)
 
 
@@ -168,6 +177,10 @@ def trade_off_for_budget(
     LLM    share          calls  US dollars  performance
     small   50 %          5,000        5.00        0.940
     large   50 %          5,000       25.00        1.000
+    <BLANKLINE>
+    Ask for it in Python:  predict(X, cost_weight=0.1)
+    in the shell:          --cost-weight 0.1
+    in LiteLLM's proxy:    RouterPlugin(..., cost_weight=0.1)
     """
     choices = _Choices(router, X, allowed)
     limit = budget / period_queries * _QUERIES_PER_COST_UNIT

@@ -27,6 +27,7 @@ from skrouter.integrations._choices import (
     pool_of,
 )
 from skrouter.integrations._decision_log import append_lines
+from skrouter.integrations._operator_log import show_operators
 from skrouter.integrations._served_router import ServedRouter
 
 if TYPE_CHECKING:
@@ -65,9 +66,13 @@ class RouterPlugin:
         From the router's names of LLMs to LiteLLM's ``litellm_params.model``, one or a list. Names
         that are not in it must be the same, with or without the provider: "gpt-4o" is
         "openai/gpt-4o".
+    cost_weight : float, default=None
+        The trade-off of requests that ask for none, such as :func:`~skrouter.trade_off_for_budget`
+        finds for so many dollars a month. None is the router's own.
     budgets : mapping of str to float, default=None
-        Trade-offs by name. A request gets that of its ``budget``, or of the first of LiteLLM's
-        ``tags`` that is in here; its own ``cost_weight`` goes before.
+        Trade-offs by name, not dollars. A request gets that of its ``budget``, or of the first of
+        LiteLLM's ``tags`` that is in here, in place of `cost_weight`; its own ``cost_weight`` goes
+        before.
     fallback : str or int, default=None
         The LLM that is called where the router fails. None leaves the choice to LiteLLM.
     exploration : float, default=0.0
@@ -85,9 +90,18 @@ class RouterPlugin:
     random_state : int, default=None
         Seed of the draws.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file of that name; the message has its absolute path.
+    ValueError
+        If the router takes no text; if it serves one trade-off only, and `cost_weight` or one of
+        `budgets` is another; or if a parameter is not as described.
+
     See Also
     --------
     skrouter.save : Writes the file.
+    skrouter.trade_off_for_budget : From dollars a month to `cost_weight`.
     skrouter.datasets.load_log : Reads the log, once it has a column with ratings.
 
     Notes
@@ -99,6 +113,9 @@ class RouterPlugin:
     of the deployments, that is logged by the logger "skrouter.integrations", and `fallback` is
     called. What is malformed in a request is logged and left out. A request alone that allows none
     of the deployments, or whose ``allowed`` holds no names, is refused, with status 400.
+
+    A new router is told by the same logger, with level INFO. Where nobody has set up logging, as in
+    LiteLLM's proxy, what it says goes to the standard error, with time and name.
 
     The router works in one thread beside the event loop, which :meth:`close` ends. Groups of one
     deployment are left alone.
@@ -132,6 +149,7 @@ class RouterPlugin:
         router: Any,
         *,
         models: Mapping[LLMName, str | Sequence[str]] | None = None,
+        cost_weight: float | None = None,
         budgets: Mapping[str, float] | None = None,
         fallback: LLMName | None = None,
         exploration: float = 0.0,
@@ -142,16 +160,21 @@ class RouterPlugin:
         random_state: int | None = None,
     ) -> None:
         check_exploration(exploration)
-        for name, weight in (budgets or {}).items():
+        trade_offs = {f"budgets: {name!r} is": weight for name, weight in (budgets or {}).items()}
+        if cost_weight is not None:
+            trade_offs = {"cost_weight is": cost_weight, **trade_offs}
+        for words, weight in trade_offs.items():
             if not _is_cost_weight(weight):
-                raise ValueError(f"budgets: {name!r} is {weight!r}; wanted a finite number >= 0.")
+                raise ValueError(f"{words} {weight!r}; wanted a finite number >= 0.")
+        show_operators()
         self.models = dict(models or {})
+        self.cost_weight = cost_weight
         self.budgets = dict(budgets or {})
         self.fallback = fallback
         self.exploration = exploration
         self.log = log
         self._rng = np.random.default_rng(random_state)
-        self._served = ServedRouter(router, trusted, check_every)
+        self._served = ServedRouter(router, trusted, check_every, trade_offs)
         self._batches = Batches(self._answer, max_batch_size)
         unknown = set(self.models) - set(self._served.router.classes_.tolist())
         if unknown:
@@ -249,7 +272,8 @@ class RouterPlugin:
         names = [budget] if isinstance(budget, str) and budget in self.budgets else []
         if budget is not None and not names:
             logger.warning("budget is %r; there are %s.", budget, sorted(self.budgets))
-        return next((self.budgets[name] for name in (*names, *tags) if name in self.budgets), None)
+        named = (self.budgets[name] for name in (*names, *tags) if name in self.budgets)
+        return next(named, self.cost_weight)
 
     def _fall_back(self, request: Request) -> Choice:
         """The fallback if it may be called, or all that may be: LiteLLM then chooses."""
