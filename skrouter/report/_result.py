@@ -128,8 +128,8 @@ class RoutingReport:
     scores : dict of str to RoutingScore
         Performance, cost, utility and number of counted queries of ``"router"``, ``"best single
         LLM"``, ``"best LLM per task"`` (with tasks), ``"kNN"``, ``"ridge"``, ``"random"`` and
-        ``"oracle"``. Means over queries (micro): where outcomes are missing, over those on which what each of
-        them calls was observed.
+        ``"oracle"``. Means over queries (micro): where outcomes are missing, over those on which
+        what each of them calls was observed.
     n_common : int
         Number of queries on which what each of them calls was observed.
     comparable : bool
