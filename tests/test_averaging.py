@@ -45,6 +45,19 @@ def test_the_factor_makes_a_prediction_come_true(shown, scale):
     assert found == pytest.approx(1 / scale, rel=0.1)
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_the_factor_holds_where_each_llm_was_called_for_what_it_is_good_at(scale):
+    """Its mean in such a log is of the queries that it got, and so must be what is expected."""
+    found = []
+    for seed in range(5):
+        outcomes = draw(seed)
+        called = np.where(np.random.default_rng(seed).random(N) < 0.9, SIDE > 0, SIDE < 0)
+        outcomes[called, 1] = np.nan
+        outcomes[~called, 0] = np.nan
+        found.append(judge(outcomes).factors(scale * SIGNAL[..., None]))
+    assert np.mean(found) == pytest.approx(1 / scale, rel=0.15)
+
+
 @pytest.mark.parametrize("shown", [1.0, 0.3])
 def test_the_factor_of_chance_is_mostly_zero(shown):
     """What the queries do not show is not expected of them, however loudly it is promised."""

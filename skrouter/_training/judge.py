@@ -114,8 +114,8 @@ class Judge:
         A weighted regression of the observed deviations in utility on the expected ones, over all
         trade-offs. What all LLMs find hard or easy alike is no reason to choose: deviations are
         less their mean over the LLMs of a query, by the router's own shares. And they are less the
-        mean of their LLM in the fold: an LLM that did well there by chance did worse in the rest,
-        which was learnt from.
+        mean of their LLM in the fold, where it was observed: an LLM that did well there by chance
+        did worse in the rest, which was learnt from.
         """
         slopes = _shrunk_slopes(self._regressions(deviations, self._expected(deviations)))
         return np.pad(slopes, (0, self._n_outcomes - len(slopes)))
@@ -140,7 +140,9 @@ class Judge:
 
     def _regressions(self, deviations, valued):
         """At each trade-off: weights, expected and observed deviations; LLMs count as valued."""
-        expected = self._less_fold_mean(self._expected(deviations) - self._mean)
+        # Over the same queries as the observed ones: a log has an LLM where it was thought good.
+        known = ~np.isnan(self._observed)
+        expected = self._less_fold_mean(self._expected(deviations) - self._mean, known)
         regressions = []
         for cost_weight, importance in zip(self.cost_weights, self._importance, strict=True):
             y = importance * utility(self._observed, cost_weight)
@@ -157,13 +159,13 @@ class Judge:
             regressions.append((self.weight[:, None] * shares, centered, y))
         return regressions
 
-    def _less_fold_mean(self, values):
+    def _less_fold_mean(self, values, known=None):
+        known = ~np.isnan(values) if known is None else known
         values = values.copy()
         for rows in self._folds:
-            part, weight = values[rows], self.weight[rows][:, None, None]
-            known = ~np.isnan(part)
-            total = np.maximum((weight * known).sum(axis=0), np.finfo(float).tiny)
-            values[rows] = part - (weight * np.nan_to_num(part)).sum(axis=0) / total
+            weight = self.weight[rows][:, None, None] * known[rows]
+            total = np.maximum(weight.sum(axis=0), np.finfo(float).tiny)
+            values[rows] -= (weight * np.nan_to_num(values[rows])).sum(axis=0) / total
         return values
 
 
