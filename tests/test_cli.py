@@ -511,6 +511,17 @@ def test_costs_are_looked_for_before_the_router_is_loaded(folder, capsys, tmp_pa
         assert f"{command[1]} needs costs: give --cost, or --prices with tokens" in err
 
 
+def test_a_log_without_costs_for_a_router_that_charges_them(folder, capsys, tmp_path):
+    log = rows().drop(columns=["tokens_in", "tokens_out"])
+    log.to_parquet(tmp_path / "log.parquet")
+    skrouter.save(skrouter.load(folder / "linear.skops"), tmp_path / "r.skops")
+    command = ["report", tmp_path / "log.parquet", "--router", tmp_path / "r.skops", *COLUMNS[:9]]
+    _, err = ask(capsys, *command, code=1)
+    assert "The router charges costs, and the log has none: give --cost, or --prices" in err
+    out, _ = ask(capsys, *command, "--cost-weight", "0", "--html", tmp_path / "r.html")
+    assert "No costs were given" in out and "<img" not in (tmp_path / "r.html").read_text("utf-8")
+
+
 def test_the_picture_shows_the_curve_and_the_routers_own_trade_off(folder, capsys, tmp_path):
     pytest.importorskip("matplotlib")
     router = ["--router", folder / "linear.skops"]

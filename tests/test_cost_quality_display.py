@@ -239,6 +239,11 @@ def test_points_over_different_queries_are_said_to_be(pyplot):
     assert box.x0 >= 0 and box.x1 <= display.figure_.bbox.x1 and box.y0 >= 0
 
 
+def test_weights_of_other_queries_are_refused(pyplot):
+    with pytest.raises(ValueError, match="sample_weight"):
+        CostQualityDisplay.from_predictions(PERFORMANCE, [0] * 4, cost=COST, sample_weight=[1, 1])
+
+
 def test_a_cost_that_nobody_knows_is_no_hole(pyplot):
     cost = np.column_stack([COST[:, 0], np.full(4, nan)])
     display = CostQualityDisplay.from_predictions(PERFORMANCE, [0, 0, 0, 1], cost=cost)

@@ -68,6 +68,12 @@ def report(arguments: argparse.Namespace) -> None:
     check_plot(arguments.plot)
     judged = read_judged(arguments, arguments.cost_weight)
     performance, cost = observed(judged, judged.test)
+    uses_cost = getattr(judged.router, "uses_cost_", False)
+    if cost is None and arguments.cost_weight is None and uses_cost and judged.cost_weight > 0:
+        raise ValueError(
+            "The router charges costs, and the log has none: give --cost, or --prices with tokens; "
+            "or --cost-weight 0 to judge performance alone."
+        )
     log, test, train = judged.log, judged.test, judged.train
     references: dict[str, Any] = {}
     if train.any():

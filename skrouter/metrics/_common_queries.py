@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _check_sample_weight
 
 from skrouter._targets.routing_target import RoutingTarget
 from skrouter.metrics._score import call_shares
@@ -63,9 +64,8 @@ def on_common_queries(
     if target.cost is not None:
         unknown = np.isnan(target.cost)
         observed &= ~unknown | unknown.all(axis=0)  # a cost that nobody knows is no hole
-    counted = np.ones(len(observed), dtype=bool)
-    if sample_weight is not None:
-        counted &= np.asarray(sample_weight) > 0
+    weight = _check_sample_weight(sample_weight, target.performance, ensure_non_negative=True)
+    counted = weight > 0
     observed &= counted[:, None]
     known = [column for column in observed.T if column.any()]
     for chosen in choices:
