@@ -1,5 +1,7 @@
 """Learn which LLM to call for the next query, as a scikit-learn estimator."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -7,6 +7,8 @@ see; without them skops trusts less, never more. scikit-learn imports pandas if 
 function that reads ARFF files, and all of scipy.stats for a few functions: neither is used here.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

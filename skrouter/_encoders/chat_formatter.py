@@ -1,5 +1,7 @@
 """ChatFormatter: chats to text, before encoders that take text alone."""
 
+from __future__ import annotations
+
 from typing import Self
 
 from sklearn.base import BaseEstimator, TransformerMixin

@@ -9,6 +9,8 @@ SQLite keeps its rollback journal, as a write-ahead log serves neither folders o
 folders that can only be read.
 """
 
+from __future__ import annotations
+
 import os
 import random
 import sqlite3

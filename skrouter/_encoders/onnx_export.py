@@ -4,6 +4,8 @@ sentence-transformers has such an export, too, but takes it from optimum-onnx, w
 version of transformers that sentence-transformers takes by now.
 """
 
+from __future__ import annotations
+
 import copy
 import logging
 import tempfile

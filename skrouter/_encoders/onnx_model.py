@@ -4,6 +4,8 @@ A graph reads one text, without padding. Dynamic quantisation scales every matri
 number: in a batch, the embedding of a text would depend on the other texts.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import warnings

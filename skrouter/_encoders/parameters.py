@@ -1,5 +1,7 @@
 """The parameters of SentenceEncoder, checked before any work."""
 
+from __future__ import annotations
+
 import os
 from numbers import Integral
 

@@ -4,6 +4,8 @@ torch, transformers and sentence-transformers are imported inside the functions 
 importing skrouter stays cheap.
 """
 
+from __future__ import annotations
+
 import copy
 import hashlib
 import importlib.util
@@ -40,7 +42,7 @@ _VOLATILE = {
 
 # Guards the table of loaded models and the tokenizers' settings, which are shared state.
 LOCK = ForkSafeLock()
-_LOADED: dict[tuple, "LoadedModel"] = {}
+_LOADED: dict[tuple, LoadedModel] = {}
 
 
 @dataclass(frozen=True)

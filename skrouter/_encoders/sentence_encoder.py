@@ -1,5 +1,7 @@
 """SentenceEncoder: query text to embeddings, a scikit-learn transformer."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from os import PathLike

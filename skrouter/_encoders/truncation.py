@@ -1,5 +1,7 @@
 """Which end of a long text a sentence-transformers model reads, and how much of it."""
 
+from __future__ import annotations
+
 import re
 from contextlib import contextmanager
 

@@ -4,6 +4,8 @@ A chat is a list of messages, mappings with "role" and "content", as the APIs of
 or the mapping that holds such a list as "messages", the body of a request.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

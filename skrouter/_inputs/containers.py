@@ -3,6 +3,8 @@
 Nothing is imported for it: pandas, polars, pyarrow and Hugging Face's datasets show what they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

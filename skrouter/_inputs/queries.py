@@ -5,6 +5,8 @@ numbers, and turns text into a plain list of ``str`` and chats with :func:`check
 else looks at the container. :func:`query_texts` then leaves only ``str``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from numbers import Number
 

@@ -1,5 +1,7 @@
 """How sure a router is, how well it knows a query, and what is called where it is not."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 

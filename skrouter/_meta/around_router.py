@@ -1,5 +1,7 @@
 """A router around another one: what it hands through."""
 
+from __future__ import annotations
+
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if

@@ -1,5 +1,7 @@
 """Spending a given sum over a given set of queries."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import NamedTuple
 

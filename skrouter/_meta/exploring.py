@@ -1,5 +1,7 @@
 """Exploration: a share of the calls goes to LLMs drawn at random, with known probabilities."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Self
 

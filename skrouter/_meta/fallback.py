@@ -1,5 +1,7 @@
 """Abstention: where a router is not sure, a fixed LLM is called."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Self
 

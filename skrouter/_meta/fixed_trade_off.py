@@ -1,5 +1,7 @@
 """A fitted router whose trade-off is fixed."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 

@@ -1,5 +1,7 @@
 """The router inside a meta-router."""
 
+from __future__ import annotations
+
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted

@@ -1,5 +1,7 @@
 """The most that one query can cost, from list prices and limits on tokens."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Any
 

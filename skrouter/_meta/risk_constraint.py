@@ -1,5 +1,7 @@
 """What is guaranteed of the mean over future queries, and which trade-offs are shown to keep it."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

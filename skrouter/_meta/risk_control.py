@@ -1,5 +1,7 @@
 """Budgets and quality targets that hold for future queries, with a probability of your choice."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
 from html import escape

@@ -1,5 +1,7 @@
 """What a guarantee says in words: what it rests on, and why there is none."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._meta.sequential_testing import chosen_columns

@@ -1,5 +1,7 @@
 """Tests of trade-offs in sequence, each by betting."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -4,6 +4,8 @@ Each of them only takes attributes over when it is loaded, or builds a network o
 numbers. Nothing is trusted by where it comes from: a function of this package is not.
 """
 
+from __future__ import annotations
+
 import re
 from importlib import import_module
 

@@ -1,5 +1,7 @@
 """What every router shares: reading queries, choosing an LLM, and being scored."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from numbers import Real
 from secrets import token_hex

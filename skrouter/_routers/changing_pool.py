@@ -1,5 +1,7 @@
 """Methods that change the pool of a fitted router, without a new fit."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Mapping
 from secrets import token_hex

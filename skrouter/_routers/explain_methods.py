@@ -1,5 +1,7 @@
 """The method that explains decisions."""
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import numpy as np

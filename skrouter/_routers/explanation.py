@@ -1,5 +1,7 @@
 """Explanations of decisions: margins, trade-offs that change them, similar training queries."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

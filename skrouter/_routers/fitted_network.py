@@ -1,5 +1,7 @@
 """What was trained, ready to predict: it owns its device, its precision and how it is saved."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._utils.locks import ForkSafeLock

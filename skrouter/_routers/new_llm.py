@@ -1,5 +1,7 @@
 """An LLM that was added after training, learnt from a few scored queries."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

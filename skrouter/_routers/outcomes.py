@@ -1,5 +1,7 @@
 """What routers that predict outcomes share: one fit of them serves every trade-off."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 
 from sklearn.utils.metaestimators import available_if

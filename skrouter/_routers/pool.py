@@ -1,5 +1,7 @@
 """The pool of a router, as a value: LLMs come, go, and cost something else."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple

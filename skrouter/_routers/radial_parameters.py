@@ -1,5 +1,7 @@
 """Parameters of RadialRouterClassifier: their checks, the expert ones, and those of the paper."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Self

@@ -1,5 +1,7 @@
 """RadialRouterClassifier, the main estimator."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import partial
 
@@ -320,10 +322,9 @@ class RadialRouterClassifier(
         trained = train(self._training_settings(), data, encoder, on_train_begin)
         self._set_network(trained.network, trained.architecture, trained.average, data)
         self.loss_curve_, self.validation_gains_ = trained.loss_curve, trained.validation_gains
-        self.validation_ = trained.validation
+        self.n_iter_, self.validation_ = len(trained.loss_curve), trained.validation
         if self.verbose and self.validation_ is not None:
             print(self.validation_)
-        self.n_iter_ = len(self.loss_curve_)
         if trained.encoder_weights is not None:
             self.encoder_._set_weights(trained.encoder_weights)
         self._examples = choose_examples(
@@ -395,6 +396,5 @@ class RadialRouterClassifier(
             warn_on_other_versions(type(self).__name__, state["_versions"])
         super().__setstate__(state)
         if "_network" in state and self.device in ("auto", "cpu"):
-            # One that this machine may lack is asked for by the first prediction, if it is not
-            # changed before.
+            # One that this machine may lack is asked for by the first prediction.
             self._network.prepare(self.device)

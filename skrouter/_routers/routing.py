@@ -1,5 +1,7 @@
 """Choosing an LLM: what a router makes of queries, and the methods that give it out."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Warnings about targets that can be learnt from, but hardly say what was meant."""
 
+from __future__ import annotations
+
 import warnings
 from contextlib import contextmanager
 

@@ -1,5 +1,7 @@
 """Names of the LLMs: what they may be, and the order of columns by name."""
 
+from __future__ import annotations
+
 from collections import Counter
 from numbers import Integral
 

@@ -1,5 +1,7 @@
 """Logs in which one LLM was called per query: reading them, and a training target from them."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan

@@ -1,5 +1,7 @@
 """An array that knows the names of its LLMs, as long as only rows are taken from it."""
 
+from __future__ import annotations
+
 import numpy as np
 
 

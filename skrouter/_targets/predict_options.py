@@ -1,5 +1,7 @@
 """What a caller may ask of one prediction: another trade-off, and which LLMs may be called."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

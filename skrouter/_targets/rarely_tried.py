@@ -1,5 +1,7 @@
 """LLMs that were tried on few queries are not trusted to be as good as they looked there."""
 
+from __future__ import annotations
+
 import numpy as np
 
 # Calls that such an LLM is taken to have made beside those observed, and how far below the mean of

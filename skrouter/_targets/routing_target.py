@@ -4,6 +4,8 @@ Every form in which users hold it is turned into one :class:`RoutingTarget` here
 module unpacks a target.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import NamedTuple

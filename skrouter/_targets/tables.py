@@ -1,5 +1,7 @@
 """Tables of numbers as users hold them: arrays, lists, data frames of any library."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Any

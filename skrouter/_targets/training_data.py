@@ -1,5 +1,7 @@
 """What a router is fitted on, read and checked once."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

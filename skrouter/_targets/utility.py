@@ -1,5 +1,7 @@
 """Utility, performance less what the cost is worth, and the trade-offs that it is taken at."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

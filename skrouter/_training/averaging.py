@@ -11,6 +11,8 @@ Three steps, each on predictions for queries that were held out:
 3. What that average gains at each trade-off is kept for the user.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -5,6 +5,8 @@ predicts is an average over them, by weights that sum to one or less. Prediction
 from the mean outcomes of the LLMs.
 """
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np

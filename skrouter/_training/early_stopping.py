@@ -1,5 +1,7 @@
 """How many epochs help: what routing gains over the best constant choice, out of fold."""
 
+from __future__ import annotations
+
 import math
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,5 +1,7 @@
 """What is held out to choose the settings of routers that predict outcomes, and the judge of it."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

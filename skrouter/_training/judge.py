@@ -1,5 +1,7 @@
 """How predicted outcomes of held-out queries are judged: what they gain, how far they hold."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.optimize import nnls
 from scipy.special import softmax

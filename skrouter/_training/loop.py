@@ -1,5 +1,7 @@
 """The optimisation loop, for ready embeddings and for an encoder that is trained along."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple

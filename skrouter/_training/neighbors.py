@@ -1,5 +1,7 @@
 """Similar queries: outcomes averaged over neighbours, and clusters for contrastive losses."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The outcomes that routers learn, in units in which they can be compared."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._utils.stats import observed_mean

@@ -1,5 +1,7 @@
 """Training of RadialRouterClassifier: from checked data to a network."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from contextlib import contextmanager, nullcontext

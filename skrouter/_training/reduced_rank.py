@@ -1,5 +1,7 @@
 """Reduced-rank regression: what is expected of LLMs varies in a few directions only."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._training.closed_form import LinearLearners

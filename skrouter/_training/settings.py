@@ -1,5 +1,7 @@
 """How RadialRouter is trained, as one value."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import NamedTuple
 

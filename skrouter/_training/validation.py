@@ -1,5 +1,7 @@
 """What cross-validation found out about a router, kept for the user."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

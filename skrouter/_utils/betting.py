@@ -13,6 +13,8 @@ The largest wealth on the way would be valid as well, by Ville's inequality. It 
 luck of the order of the gains; the final wealth depends on the order through the bets only.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.optimize import bisect
 

@@ -1,5 +1,7 @@
 """Upper convex hulls of cost and performance, one per query."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -3,6 +3,8 @@
 A line that holds nothing but ``%(name)s`` stands for the part of that name, at its indentation.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Handling of scikit-learn estimators of any kind."""
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 from numpy.typing import NDArray

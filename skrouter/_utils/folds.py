@@ -1,5 +1,7 @@
 """Folds that users give."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Inputs that belong together row by row."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from sklearn.utils.validation import _num_samples

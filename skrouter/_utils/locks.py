@@ -1,5 +1,7 @@
 """A lock that does not outlive its holder in a forked process."""
 
+from __future__ import annotations
+
 import os
 import threading
 from types import TracebackType

@@ -4,6 +4,8 @@ It is private there, so that it is imported for functions in this module alone; 
 types, so that a function would lose those of its own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 

@@ -1,5 +1,7 @@
 """Where skrouter keeps what it can make again, and how files come to be all at once."""
 
+from __future__ import annotations
+
 import os
 from contextlib import contextmanager
 from pathlib import Path

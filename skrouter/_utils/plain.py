@@ -1,5 +1,7 @@
 """Results as what JSON can hold."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """Progress bars on the standard error."""
 
+from __future__ import annotations
+
 import sys
 from contextlib import contextmanager
 

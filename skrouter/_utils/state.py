@@ -5,6 +5,8 @@ what is fitted is changed in place: a draft is changed, and its attributes take 
 ones at once. Whoever predicts reads them at once, too, and sees the state before or after.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar

@@ -1,5 +1,7 @@
 """Means, and how sure they are."""
 
+from __future__ import annotations
+
 import numpy as np
 
 

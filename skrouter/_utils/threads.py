@@ -1,5 +1,7 @@
 """Work in a thread of its own, beside what goes on."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager

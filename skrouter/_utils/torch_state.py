@@ -4,6 +4,8 @@ A saved router holds arrays, so that it needs no torch objects or device. torch 
 the functions only, so that importing skrouter stays cheap.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import contextmanager

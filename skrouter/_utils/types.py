@@ -1,5 +1,7 @@
 """Types that the signatures of the public API share."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeAlias
 

@@ -1,5 +1,7 @@
 """Vectors of length 1."""
 
+from __future__ import annotations
+
 import numpy as np
 
 # Below it a row counts as zero, as in torch's `normalize`.

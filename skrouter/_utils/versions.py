@@ -1,5 +1,7 @@
 """Versions that a saved router was made with, and a warning where it is loaded by others."""
 
+from __future__ import annotations
+
 import warnings
 
 import sklearn

@@ -3,6 +3,8 @@
 May import `_routers` and the rooms below it; torch inside functions only.
 """
 
+from __future__ import annotations
+
 from skrouter.baselines._best_per_task import BestPerTaskRouter
 from skrouter.baselines._best_single import BestSingleRouter
 from skrouter.baselines._cluster import ClusterRouter

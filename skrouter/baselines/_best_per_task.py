@@ -1,5 +1,7 @@
 """The reference that shows whether a router gains anything per query."""
 
+from __future__ import annotations
+
 from typing import Self
 
 import numpy as np

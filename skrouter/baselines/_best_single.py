@@ -1,5 +1,7 @@
 """The reference for every router: always the same LLM."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._routers.base import BaseRouter

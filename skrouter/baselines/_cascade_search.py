@@ -1,5 +1,7 @@
 """The search for the best cascade: which LLMs in which order, and when to stop."""
 
+from __future__ import annotations
+
 from itertools import permutations
 from typing import NamedTuple
 

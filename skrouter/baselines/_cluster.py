@@ -1,5 +1,7 @@
 """The router by a table over clusters of queries."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 import numpy as np

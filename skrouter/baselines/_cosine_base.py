@@ -1,5 +1,7 @@
 """The base of the routers that choose by cosine similarity: fitted state and training loop."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from numbers import Integral, Real
 

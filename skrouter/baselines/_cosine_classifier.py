@@ -1,5 +1,7 @@
 """The cosine classifier."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np

@@ -1,5 +1,7 @@
 """FrugalGPT: a cascade of LLMs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """GraphRouter: messages on a graph of queries and LLMs, and prediction of its edges."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from importlib import import_module
 from numbers import Integral, Real

@@ -1,5 +1,7 @@
 """HybridLLM: a small LLM where it is good enough, else a large one."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """The nearest-neighbour router."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from numbers import Integral
 from typing import Literal

@@ -1,5 +1,7 @@
 """The linear router."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """Regression of several outcomes of which some were not observed."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags

@@ -1,5 +1,7 @@
 """The multi-layer perceptron router."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Integral, Real
 

@@ -1,5 +1,7 @@
 """Routers that predict the performance and the cost of every LLM with regressors."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 
 import numpy as np

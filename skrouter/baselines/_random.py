@@ -1,5 +1,7 @@
 """The lowest reference: a choice at random."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.utils import check_random_state
 

@@ -1,5 +1,7 @@
 """A router made of any scikit-learn regressor."""
 
+from __future__ import annotations
+
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods

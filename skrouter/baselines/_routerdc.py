@@ -1,5 +1,7 @@
 """RouterDC, by dual contrastive learning."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator

@@ -1,5 +1,7 @@
 """The router that averages several others."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral

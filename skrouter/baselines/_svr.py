@@ -1,5 +1,7 @@
 """The support vector router."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Literal
 

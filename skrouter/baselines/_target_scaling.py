@@ -1,5 +1,7 @@
 """Regressors that see their targets at mean 0 and standard deviation 1."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 

@@ -1,5 +1,7 @@
 """RouterBench's zero router: what mixing single LLMs at random achieves."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

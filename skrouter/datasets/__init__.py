@@ -3,6 +3,8 @@
 May import `_inputs`, which says what a query is, and `_utils`.
 """
 
+from __future__ import annotations
+
 from skrouter.datasets._fetch import fetch_routerbench, get_data_home
 from skrouter.datasets._log import RoutingLog, load_log
 from skrouter.datasets._log_summary import LogSummary

@@ -1,5 +1,7 @@
 """Fetch the official RouterBench files from the hub, and the folder that keeps them."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from pathlib import Path

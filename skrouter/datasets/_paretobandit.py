@@ -1,5 +1,7 @@
 """The scored queries that the package paretobandit carries (arXiv 2604.00136)."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from importlib.util import find_spec

@@ -2,6 +2,8 @@
 
 # Topics: what a query is about. Each subject is combined with each setting, so that neither says
 # anything about the difficulty.
+from __future__ import annotations
+
 TOPICS = {
     "math": (
         "the sum of two fractions, a quadratic equation, the area of a triangle, a geometric "

@@ -3,6 +3,8 @@
 May import `_encoders` and what stands before it, and no estimator.
 """
 
+from __future__ import annotations
+
 from skrouter.metrics._area import aiq, aiq_routerbench, deferral_curve_area
 from skrouter.metrics._arena import router_arena_score
 from skrouter.metrics._bootstrap import PairedDifference, paired_bootstrap

@@ -1,5 +1,7 @@
 """Areas under curves of performance against cost."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

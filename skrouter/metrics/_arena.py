@@ -1,5 +1,7 @@
 """RouterArena's score."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

@@ -1,5 +1,7 @@
 """An interval for the difference between two routers."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Real
 from typing import Literal, NamedTuple

@@ -1,5 +1,7 @@
 """The queries on which several choices can be compared, where outcomes are missing."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Points of performance against cost: of a router over its settings, and of single LLMs."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """The best that mixing a set of points can buy at each cost."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import NamedTuple
 

@@ -19,6 +19,8 @@ and P. S. Thomas, "A new confidence interval for the mean of a bounded random va
 arXiv:1905.06208.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import NamedTuple
 

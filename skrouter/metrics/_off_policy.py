@@ -1,5 +1,7 @@
 """What a router would have achieved, estimated from the logs of another one."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Real
 from typing import Literal, NamedTuple

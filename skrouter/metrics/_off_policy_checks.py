@@ -1,5 +1,7 @@
 """What an off-policy estimate refuses, and what it warns of."""
 
+from __future__ import annotations
+
 import warnings
 
 # Below it, intervals of the bootstrap cover far less than they say (docs/user_guide/coverage.rst).

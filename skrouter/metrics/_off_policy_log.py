@@ -1,5 +1,7 @@
 """Reading the logs, and the router, whose value is estimated from them."""
 
+from __future__ import annotations
+
 import warnings
 from typing import NamedTuple
 

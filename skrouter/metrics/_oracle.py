@@ -1,5 +1,7 @@
 """The best choice in hindsight, and what a router falls short of it."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How predicted performance compares with observed performance."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

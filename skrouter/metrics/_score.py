@@ -1,5 +1,7 @@
 """Mean performance, cost and utility of the LLMs that were chosen, and how often each is."""
 
+from __future__ import annotations
+
 from copy import deepcopy
 from numbers import Real
 from typing import Any, NamedTuple, Self
@@ -189,7 +191,7 @@ def _check_probabilities(llms: NDArray[Any], shape: tuple[int, ...]) -> Floats:
 
 
 @validate_params({"cost_weight": COST_WEIGHT})
-def make_routing_scorer(cost_weight: float) -> "_RoutingScorer":
+def make_routing_scorer(cost_weight: float) -> _RoutingScorer:
     """Make a scorer: the mean utility of a router's choices at a fixed trade-off.
 
     For ``scoring=`` in :class:`~sklearn.model_selection.GridSearchCV`,

@@ -1,5 +1,7 @@
 """What a router gains over the best single LLM, in quality and in cost."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,5 +1,7 @@
 """RouteLLM's metrics, of routers between a weak and a strong LLM."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The network as one of several learners of outcomes, ready to predict."""
 
+from __future__ import annotations
+
 import math
 
 import torch

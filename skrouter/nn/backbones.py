@@ -1,5 +1,7 @@
 """Networks that could stand in RadialFormer's place, to find out what its star is worth."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 

@@ -1,5 +1,7 @@
 """Logits as cosine similarities of a query and the LLMs."""
 
+from __future__ import annotations
+
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -1,5 +1,7 @@
 """Dropout from a generator of its own, one random byte per number."""
 
+from __future__ import annotations
+
 import torch
 from torch import nn
 

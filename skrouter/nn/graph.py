@@ -1,5 +1,7 @@
 """A bipartite graph of queries and LLMs, with outcomes on its edges. Needs torch-geometric."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from typing import NamedTuple
@@ -32,7 +34,7 @@ class Edges(NamedTuple):
     features: torch.Tensor
     weight: torch.Tensor
 
-    def take(self, rows: torch.Tensor) -> "Edges":
+    def take(self, rows: torch.Tensor) -> Edges:
         """Some of the edges."""
         return Edges(self.index[:, rows], self.features[rows], self.weight[rows])
 

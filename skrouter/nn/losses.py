@@ -3,6 +3,8 @@
 Beyond the paper, the error of expected outcomes; and the losses of the routers to compare with.
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
 import torch

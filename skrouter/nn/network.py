@@ -1,5 +1,7 @@
 """From the embedding of a query to the expected outcomes of every LLM."""
 
+from __future__ import annotations
+
 from typing import Self
 
 import torch

@@ -1,5 +1,7 @@
 """RadialFormer: a Transformer on a star, with the query in the middle and one ray per LLM."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any, Self, cast

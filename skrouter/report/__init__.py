@@ -3,6 +3,8 @@
 May import every other room.
 """
 
+from __future__ import annotations
+
 from skrouter.report._compare_routers import RouterComparison, compare_routers
 from skrouter.report._drift_report import DriftReport, drift_report
 from skrouter.report._result import RoutingReport

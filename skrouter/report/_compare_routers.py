@@ -1,5 +1,7 @@
 """Which of several routers to take, by cross-validation on the user's own data."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """The router beside its references: outcomes on the same queries, and differences."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

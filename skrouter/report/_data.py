@@ -1,5 +1,7 @@
 """What a report is given, checked before any work."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

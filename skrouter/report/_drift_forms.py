@@ -1,5 +1,7 @@
 """A drift report as Markdown and as HTML."""
 
+from __future__ import annotations
+
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ _DIRECTIONS = (
 )
 
 
-def as_markdown(report: "DriftReport") -> str:
+def as_markdown(report: DriftReport) -> str:
     """Sentences and a table in Markdown."""
     lines = [*_head(report), "| what | which | before | recent | distance | p | moved |"]
     lines.append("|---|---|---:|---:|---:|---:|---|")
@@ -36,7 +38,7 @@ def as_markdown(report: "DriftReport") -> str:
     return "\n".join([*lines, *(f"\n{note}" for note in _notes(report))])
 
 
-def as_html(report: "DriftReport") -> str:
+def as_html(report: DriftReport) -> str:
     """One ``div``; every text is escaped, as names of LLMs come from outside."""
     first, _, second, _ = _head(report)
     kind = "verdict" if report.moved else "verdict yes"
@@ -52,7 +54,7 @@ def as_html(report: "DriftReport") -> str:
     )
 
 
-def _head(report: "DriftReport") -> list[str]:
+def _head(report: DriftReport) -> list[str]:
     return [
         f"Moved: {', '.join(report.moved) or 'nothing that these queries show'}. {report.advice}",
         "",
@@ -74,6 +76,6 @@ def _rows(rows: list[DriftRow]) -> list[tuple[object, ...]]:
     ]
 
 
-def _notes(report: "DriftReport") -> list[str]:
+def _notes(report: DriftReport) -> list[str]:
     has_directions = any(row.kind == "queries" for row in report.rows)
     return [*([_DIRECTIONS] if has_directions else []), *report.notes]

@@ -1,5 +1,7 @@
 """Whether queries, performance or costs have moved since a router was fitted."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple

@@ -1,5 +1,7 @@
 """Two-sample tests of what a router depends on: queries, calls, performance, cost."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 

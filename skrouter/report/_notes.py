@@ -1,5 +1,7 @@
 """How a report was made, and what it cannot say."""
 
+from __future__ import annotations
+
 from skrouter.report._data import ReportData
 from skrouter.report._router_adapter import RouterAdapter
 

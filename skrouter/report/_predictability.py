@@ -1,5 +1,7 @@
 """How much of what routing can use shows in the embeddings at all."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """What choices of LLMs realized on each query."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, Self
 
 import numpy as np

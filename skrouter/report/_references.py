@@ -1,5 +1,7 @@
 """What a user would do without the router, fitted: the references of a report."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

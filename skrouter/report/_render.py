@@ -1,5 +1,7 @@
 """A report as plain text and as HTML."""
 
+from __future__ import annotations
+
 from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -30,7 +32,7 @@ _STYLE = """
 """.strip()
 
 
-def as_text(report: "RoutingReport") -> str:
+def as_text(report: RoutingReport) -> str:
     """Aligned plain text, with lines that fit a terminal but for wide tables."""
     title = f"Routing report: {report.router_name}"
     parts = [f"{title}\n{'=' * len(title)}", _wrap(report.verdict), _wrap(_setting(report))]
@@ -50,7 +52,7 @@ def as_text(report: "RoutingReport") -> str:
     return "\n\n".join(parts)
 
 
-def as_html(report: "RoutingReport") -> str:
+def as_html(report: RoutingReport) -> str:
     """One ``div``; every text is escaped, as names of LLMs come from outside."""
     kind = "verdict yes" if report.routing_pays else "verdict"
     parts = [
@@ -131,7 +133,7 @@ def _wrap(text: str) -> str:
     return fill(text, _WIDTH)
 
 
-def _setting(report: "RoutingReport") -> str:
+def _setting(report: RoutingReport) -> str:
     queries = (
         f"{report.n_queries} queries, of which {report.n_shared} are also among the training "
         "queries"
@@ -147,7 +149,7 @@ def _setting(report: "RoutingReport") -> str:
     )
 
 
-def _captions(report: "RoutingReport", key: str) -> list[str]:
+def _captions(report: RoutingReport, key: str) -> list[str]:
     """What stands below a table."""
     if key == "scores":
         return [
@@ -185,7 +187,7 @@ def _captions(report: "RoutingReport", key: str) -> list[str]:
     return []
 
 
-def _on_missing_outcomes(report: "RoutingReport") -> list[str]:
+def _on_missing_outcomes(report: RoutingReport) -> list[str]:
     """Which queries the scores rest on, where it is not all."""
     counts = [score.n_observed for score in report.scores.values()]
     if report.comparable and min(counts) == report.n_queries:
@@ -204,7 +206,7 @@ def _on_missing_outcomes(report: "RoutingReport") -> list[str]:
     ]
 
 
-def _on_pairs(report: "RoutingReport") -> list[str]:
+def _on_pairs(report: RoutingReport) -> list[str]:
     """How many queries savings rest on, where it is not all."""
     counts = {
         str(part.llm): min(part.saved.n_queries, part.performance.n_queries)
@@ -219,7 +221,7 @@ def _on_pairs(report: "RoutingReport") -> list[str]:
     ]
 
 
-def _signal(report: "RoutingReport") -> str:
+def _signal(report: RoutingReport) -> str:
     ridge, knn = (cell(value, "{:+.1%}") for value in report.signal)
     return (
         f"{ridge} (ridge) and {knn} (kNN) of what differs between the LLMs from query to query "

@@ -1,5 +1,7 @@
 """The report itself: all numbers, and its forms."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -212,7 +214,7 @@ class RoutingReport:
     @validate_params({"part": [StrOptions({"scores", "savings", "llms", "reliability"})]})
     def to_frame(
         self, part: Literal["scores", "savings", "llms", "reliability"] = "scores"
-    ) -> "DataFrame":
+    ) -> DataFrame:
         """One table of the report as a data frame.
 
         Parameters

@@ -1,5 +1,7 @@
 """What a report needs of a router: its choices at a trade-off, its trade-off, its embeddings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from inspect import signature
 from time import perf_counter

@@ -1,5 +1,7 @@
 """Make a report: let the router choose, fit the references, compare."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The parts of a report beside scores and intervals: money, calls, predictions."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable
 from typing import Any
 

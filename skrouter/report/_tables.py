@@ -1,5 +1,7 @@
 """The tables of a report, once for all its forms."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, NamedTuple
 
 from skrouter.report._references import ORACLE
@@ -24,7 +26,7 @@ class Table(NamedTuple):
     rows: list[tuple[object, ...]]
 
 
-def tables(report: "RoutingReport") -> list[Table]:
+def tables(report: RoutingReport) -> list[Table]:
     """All tables, also those without rows."""
     return [_scores(report), _savings(report), _llms(report), _reliability(report)]
 
@@ -36,7 +38,7 @@ def cell(value: object, form: str) -> str:
     return form.format(value)
 
 
-def _scores(report: "RoutingReport") -> Table:
+def _scores(report: RoutingReport) -> Table:
     columns = [
         Column(""),
         Column("performance", "{:.4f}"),
@@ -58,7 +60,7 @@ def _scores(report: "RoutingReport") -> Table:
     return Table("scores", "Scores", columns, rows)
 
 
-def _savings(report: "RoutingReport") -> Table:
+def _savings(report: RoutingReport) -> Table:
     columns = [
         Column("against always calling"),
         Column("best by"),
@@ -82,7 +84,7 @@ def _savings(report: "RoutingReport") -> Table:
     return Table("savings", "Savings, US dollars per 1,000 queries", columns, rows)
 
 
-def _llms(report: "RoutingReport") -> Table:
+def _llms(report: RoutingReport) -> Table:
     columns = [
         Column("LLM"),
         Column("calls"),
@@ -98,7 +100,7 @@ def _llms(report: "RoutingReport") -> Table:
     return Table("llms", "LLMs", columns, rows)
 
 
-def _reliability(report: "RoutingReport") -> Table:
+def _reliability(report: RoutingReport) -> Table:
     columns = [
         Column("bin"),
         Column("mean predicted", "{:.4f}"),

@@ -1,5 +1,7 @@
 """The result in plain words. One test decides; what else is said describes."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skrouter._utils.types import LLMName

@@ -1,5 +1,7 @@
 """Quality against cost, drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -120,7 +122,7 @@ class CostQualityDisplay:
         name: str = "router",
         references: Mapping[str, Choices] | None = None,
         oracle_cost_weights: Iterable[float] = (0.0, 0.02, 0.1),
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
         """Draw choices that were made already.
@@ -240,7 +242,7 @@ class CostQualityDisplay:
     )
     def plot(
         self,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         *,
         log_cost: bool | Literal["auto"] = "auto",
         label_llms: bool = True,
@@ -335,9 +337,7 @@ class CostQualityDisplay:
             )
         return self
 
-    def _draw_hulls(
-        self, ax: "Axes", points: list[Point], markers: list[Point]
-    ) -> "dict[str, Line2D]":
+    def _draw_hulls(self, ax: Axes, points: list[Point], markers: list[Point]) -> dict[str, Line2D]:
         """Draw the hulls as far as the highest cost of all points."""
         highest = float(np.nanmax([cost for cost, _ in points + markers]))
         hulls = {}
@@ -351,7 +351,7 @@ class CostQualityDisplay:
         return hulls
 
 
-def _points_of(line: "Line2D") -> list[Point]:
+def _points_of(line: Line2D) -> list[Point]:
     return [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
 
 
@@ -364,14 +364,14 @@ def _columns(points: list[Point]) -> Floats:
     return np.array(points, dtype=float).reshape(-1, 2).T
 
 
-def _draw(ax: "Axes", label: str, scores: Sequence[RoutingScore], **style: Any) -> "Line2D":
+def _draw(ax: Axes, label: str, scores: Sequence[RoutingScore], **style: Any) -> Line2D:
     """Draw the scores, cheapest first, as one line."""
     points = sorted((score.cost, score.performance) for score in scores)
     (line,) = ax.plot(*_columns(points), label=label, lw=1.2, **style)
     return line
 
 
-def _draw_hull(ax: "Axes", points: list[Point], highest: float, **style: Any) -> "Line2D":
+def _draw_hull(ax: Axes, points: list[Point], highest: float, **style: Any) -> Line2D:
     """Draw the hull of some points, flat as far as the highest cost."""
     hull = non_decreasing_hull(*_columns(points))
     # Many points: what is straight in cost is bent on a logarithmic axis.
@@ -383,7 +383,7 @@ def _draw_hull(ax: "Axes", points: list[Point], highest: float, **style: Any) ->
     return line
 
 
-def _set_cost_scale(ax: "Axes", all_costs: list[float], log_cost: bool | Literal["auto"]) -> None:
+def _set_cost_scale(ax: Axes, all_costs: list[float], log_cost: bool | Literal["auto"]) -> None:
     costs = np.asarray(all_costs)
     if log_cost == "auto":
         log_cost = bool((costs > 0).all() and costs.max() > 10 * costs.min())

@@ -1,5 +1,7 @@
 """Labels beside points, placed so that they cover neither points nor lines nor each other."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, product
 from numbers import Real
@@ -39,9 +41,7 @@ class LabelPlacer:
         To keep clear of, where they are drawn between their points.
     """
 
-    def __init__(
-        self, ax: "Axes", markers: Sequence[Point], lines: "Sequence[Line2D]" = ()
-    ) -> None:
+    def __init__(self, ax: Axes, markers: Sequence[Point], lines: Sequence[Line2D] = ()) -> None:
         ax.figure.canvas.figure.draw_without_rendering()  # layout engines move the axes only now
         self._ax = ax
         self._frame = ax.get_window_extent().extents
@@ -57,7 +57,7 @@ class LabelPlacer:
 
     def name(
         self, points: Sequence[Point], texts: Sequence[str], **style: Any
-    ) -> "dict[str, Annotation]":
+    ) -> dict[str, Annotation]:
         """Label points wherever there is a free place, on a line if there is no other.
 
         Returns
@@ -76,9 +76,7 @@ class LabelPlacer:
                 labels[text] = label
         return labels
 
-    def label_trade_offs(
-        self, points: Mapping[Any, Point], **style: Any
-    ) -> "dict[str, Annotation]":
+    def label_trade_offs(self, points: Mapping[Any, Point], **style: Any) -> dict[str, Annotation]:
         """Label some points of a curve with their trade-offs, where there is room close by."""
         labels = {}
         for text, point in _some(list(_trade_off_texts(points))):
@@ -98,7 +96,7 @@ class LabelPlacer:
         distances: Sequence[int],
         *,
         cross_lines: bool = False,
-    ) -> "Annotation | None":
+    ) -> Annotation | None:
         (centre,) = self._pixels([point])
         size = _text_size(self._ax, text, style)
         pixels = self._ax.figure.dpi / 72  # per typographic point

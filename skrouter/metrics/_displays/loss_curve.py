@@ -1,5 +1,7 @@
 """The course of a training, drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -74,7 +76,7 @@ class LossCurveDisplay:
         estimator: BaseEstimator,
         *,
         name: str | None = None,
-        ax: "Axes | Sequence[Axes] | None" = None,
+        ax: Axes | Sequence[Axes] | None = None,
     ) -> Self:
         """Draw the training of a fitted router.
 
@@ -109,7 +111,7 @@ class LossCurveDisplay:
         gains = getattr(trained, "validation_gains_", ())
         return cls(trained.loss_curve_, gains, class_name if name is None else name).plot(ax=ax)
 
-    def plot(self, ax: "Axes | Sequence[Axes] | None" = None) -> Self:
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
         """Draw the picture.
 
         Parameters

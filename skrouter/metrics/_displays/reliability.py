@@ -1,5 +1,7 @@
 """Predicted against observed performance, drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -86,7 +88,7 @@ class ReliabilityDisplay:
         n_bins: int = 10,
         strategy: Literal["quantile", "uniform"] = "quantile",
         name: str = "router",
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
     ) -> Self:
         """Draw predictions that were made already.
 
@@ -176,7 +178,7 @@ class ReliabilityDisplay:
         predictions = {key: predict_performance(part, X) for key, part in estimators.items()}
         return cls.from_predictions(y, predictions, llm_names=pool, **kwargs)
 
-    def plot(self, ax: "Axes | None" = None) -> Self:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the picture.
 
         Parameters

@@ -1,5 +1,7 @@
 """How often each LLM is called, drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,7 +70,7 @@ class RoutingShareDisplay:
         llm_names: NamesLike | None = None,
         sample_weight: ArrayLike | None = None,
         name: str = "router",
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
         """Draw choices that were made already.
@@ -146,7 +148,7 @@ class RoutingShareDisplay:
         return cls.from_predictions(llms, llm_names=pool, **kwargs)
 
     @validate_params({"label_bars": ["boolean"]})
-    def plot(self, ax: "Axes | None" = None, *, label_bars: bool = True) -> Self:
+    def plot(self, ax: Axes | None = None, *, label_bars: bool = True) -> Self:
         """Draw the picture.
 
         Parameters

@@ -1,5 +1,7 @@
 """What all displays share: colours, and how routers are told apart."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Mapping
 from textwrap import fill
 from typing import Any, TypeVar

@@ -1,5 +1,7 @@
 """Utility against the trade-off, drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -107,7 +109,7 @@ class TradeOffDisplay:
         name: str = "router",
         cost_weights: Iterable[float] | None = None,
         hindsight: bool = True,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **plot_kwargs: Any,
     ) -> Self:
         """Draw choices that were made already.
@@ -212,7 +214,7 @@ class TradeOffDisplay:
 
     @validate_params({"log_trade_off": ["boolean", StrOptions({"auto"})]})
     def plot(
-        self, ax: "Axes | None" = None, *, log_trade_off: bool | Literal["auto"] = "auto"
+        self, ax: Axes | None = None, *, log_trade_off: bool | Literal["auto"] = "auto"
     ) -> Self:
         """Draw the picture.
 
@@ -297,16 +299,14 @@ def _in_hindsight(
     return {"oracle": oracle, "best single LLM": single}
 
 
-def _draw(ax: "Axes", label: str, utilities: Mapping[float, float], **style: Any) -> "Line2D":
+def _draw(ax: Axes, label: str, utilities: Mapping[float, float], **style: Any) -> Line2D:
     """Draw utilities by trade-off, the smallest first, as one line."""
     points = np.array(sorted(utilities.items()), dtype=float).reshape(-1, 2)
     (line,) = ax.plot(*points.T, label=label, lw=1.2, **style)
     return line
 
 
-def _set_trade_off_scale(
-    ax: "Axes", weights: Floats, log_trade_off: bool | Literal["auto"]
-) -> None:
+def _set_trade_off_scale(ax: Axes, weights: Floats, log_trade_off: bool | Literal["auto"]) -> None:
     positive = weights[weights > 0]
     if log_trade_off == "auto":
         log_trade_off = bool(positive.size and positive.max() > _LINEAR_RATIO * positive.min())

@@ -1,5 +1,7 @@
 """How often a router's decision flips when a query is edited without a change of meaning."""
 
+from __future__ import annotations
+
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral

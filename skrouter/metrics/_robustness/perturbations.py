@@ -4,6 +4,8 @@ Every edit is a function ``edit(text, rng)`` that returns the new text, or the o
 knows of nothing to change; `rng` is a :class:`numpy.random.Generator`.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
