@@ -557,6 +557,18 @@ def judged_by_held_out(folder, name):
     return judged, observed(judged, judged.test)
 
 
+def test_the_picture_leaves_out_queries_of_which_nothing_is_known(folder):
+    pytest.importorskip("matplotlib")
+    from skrouter._cli.picture import draw
+
+    judged, (performance, cost) = judged_by_held_out(folder, "linear.skops")
+    known = cost.copy()
+    complete = performance.notna().all(axis=1).to_numpy()
+    known.iloc[complete.argmax()] = np.nan  # as of tokens that were not counted
+    label = draw(judged, performance, known).axes[0].get_xlabel()
+    assert f"of {len(performance) - 1} queries" in " ".join(label.split())
+
+
 def test_trade_offs_of_the_picture_follow_the_prices():
     from skrouter._cli.picture import trade_offs
 

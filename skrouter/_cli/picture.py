@@ -33,8 +33,11 @@ def draw(judged: Judged, performance: Any, cost: Any) -> Any:
     matplotlib.use("Agg")
     from skrouter.metrics import CostQualityDisplay
 
-    queries, tasks = judged.log.queries[judged.test], judged.log.tasks
-    tasks = None if tasks is None else tasks[judged.test]
+    # The oracle has nothing to choose from where no outcome has both.
+    rows = (performance.notna() & cost.notna()).any(axis=1).to_numpy()
+    performance, cost = performance[rows], cost[rows]
+    queries, tasks = judged.log.queries[judged.test][rows], judged.log.tasks
+    tasks = None if tasks is None else tasks[judged.test][rows]
     adapter, wanted = RouterAdapter(judged.router), judged.cost_weight
     llms: dict[str, Any] = {adapter.name: adapter.choose(queries, wanted, tasks)[0]}
     if adapter.serves_any_trade_off:
