@@ -86,8 +86,14 @@ class Proxy:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.url = f"http://127.0.0.1:{port}"
-        self.client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=120)
+        self.url, self.key, self.client = f"http://127.0.0.1:{port}", key, None
+        self.connect()
+
+    def connect(self):
+        """Connect anew: the proxy closes connections that are idle for five seconds."""
+        if self.client is not None:
+            self.client.close()
+        self.client = openai.OpenAI(base_url=self.url, api_key=self.key, max_retries=0, timeout=120)
 
     def __enter__(self):
         deadline = time.monotonic() + 600
@@ -204,6 +210,7 @@ def many_clients(plain, routed, texts, n_clients, n_rounds):
     for i, part in enumerate(np.array_split(np.array(texts, dtype=object), n_rounds)):
         turns = [(without, plain), (added, routed)]
         for calls, proxy in turns[:: 1 if i % 2 else -1]:
+            proxy.connect()  # it was idle while the other one had its turn
             calls.many(proxy, part.tolist(), n_clients)
     return without, added
 
