@@ -284,6 +284,22 @@ def test_models_of_no_llm_are_said(router, caplog):
     assert "models names ['typo']" in caplog.text
 
 
+def test_names_that_are_left_over_are_said_once(router, caplog):
+    plugin = RouterPlugin(router, fallback="nobody")
+    renamed = [*DEPLOYMENTS[:-1], "azure/my-own"]
+    for deployments in (renamed, renamed, renamed[1:]):
+        run(plugin, context(deployments=deployments))
+    (names,) = [line for line in caplog.messages if "may not fit" in line]
+    assert f"['{DEPLOYMENTS[-1].removeprefix('openai/')}']" in names
+    assert "['azure/my-own']" in names and "models={name: deployment}" in names
+    assert caplog.text.count("fallback: 'nobody' has no deployment") == 1
+    caplog.clear()
+    # A group of some of the LLMs, or one with others beside them, is as it should be.
+    run(RouterPlugin(router), context(deployments=DEPLOYMENTS[1:]))
+    run(RouterPlugin(router), context(deployments=[*DEPLOYMENTS, "azure/my-own"]))
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("deployments", [["openai/a", "openai/b"], [f"x/{SMALL}", "openai/b"]])
 def test_an_unknown_llm_is_chosen_only_where_there_is_no_other(router, deployments, caplog):
     (done,) = run(RouterPlugin(router), context(deployments=deployments))

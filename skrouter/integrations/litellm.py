@@ -65,7 +65,7 @@ class RouterPlugin:
     models : mapping, default=None
         From the router's names of LLMs to LiteLLM's ``litellm_params.model``, one or a list. Names
         that are not in it must be the same, with or without the provider: "gpt-4o" is
-        "openai/gpt-4o".
+        "openai/gpt-4o". At the first request of a group a warning names what is left over.
     cost_weight : float, default=None
         The trade-off of requests that ask for none, such as :func:`~skrouter.trade_off_for_budget`
         finds for so many dollars a month. None is the router's own.
@@ -173,6 +173,7 @@ class RouterPlugin:
         self.fallback = fallback
         self.exploration = exploration
         self.log = log
+        self._told: list[set[str]] = []  # groups whose names were looked at
         self._rng = np.random.default_rng(random_state)
         self._served = ServedRouter(router, trusted, check_every, trade_offs)
         self._batches = Batches(self._answer, max_batch_size)
@@ -201,6 +202,7 @@ class RouterPlugin:
         if len(set(context.candidate_models)) < 2 or not context.structured_messages:
             return context
         request = self._read(context)
+        self._tell_names(request.deployments)
         choice, reason = None, None
         try:
             choice = await asyncio.wrap_future(self._batches.submit(request))
@@ -210,12 +212,40 @@ class RouterPlugin:
         else:
             if choice is None:
                 reason = "The router knows no LLM that may be called."
-                logger.warning("%s Deployments: %s.", reason, request.deployments)
+                logger.warning("%s %s", reason, self._names(request.deployments))
         if choice is None:
             choice = self._fall_back(request)
         context.candidate_models = choice.deployments
         context.signals[_KEY] = self._signal(request, choice, reason)
         return context
+
+    def _tell_names(self, deployments: Sequence[str]) -> None:
+        """Say once, of each group, if LLMs and deployments are left over that may belong together.
+
+        A deployment that is no LLM's is never called, and nothing else would tell.
+        """
+        if any(set(deployments) <= told for told in self._told):
+            return  # a second try has fewer of them
+        self._told.append(set(deployments))
+        llms = self._served.router.classes_.tolist()
+        known = deployments_of(llms, deployments, self.models)
+        if len(known) < len(llms) and _all(known) < set(deployments):
+            logger.warning("Names that may not fit: %s", self._names(deployments))
+        if self.fallback is not None and not deployments_of(
+            [self.fallback], deployments, self.models
+        ):
+            logger.warning("fallback: %r has no deployment in %s.", self.fallback, deployments)
+
+    def _names(self, deployments: Sequence[str]) -> str:
+        llms = self._served.router.classes_.tolist()
+        known = deployments_of(llms, deployments, self.models)
+        without = [llm for llm in llms if llm not in known]
+        strange = [deployment for deployment in deployments if deployment not in _all(known)]
+        return (
+            f"LLMs of the router without a deployment here are {without}, deployments of none of "
+            f"its LLMs {strange}; the latter are not called. Where two are the same, say so: "
+            "models={name: deployment}."
+        )
 
     def close(self) -> None:
         """End the thread of the router, once it has answered what waits for it.
