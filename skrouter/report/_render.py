@@ -197,9 +197,10 @@ def _on_missing_outcomes(report: RoutingReport) -> list[str]:
         if report.comparable
         else different_queries("rows", report.n_common, report.n_queries)
     )
-    pairs = ", ".join(
-        f"{name} {difference.n_queries:,}" for name, difference in report.differences.items()
-    )
+    shared = {name: difference.n_queries for name, difference in report.differences.items()}
+    if report.comparable and set(shared.values()) <= {counts[0]}:
+        return [note]
+    pairs = ", ".join(f"{name} {count:,}" for name, count in shared.items())
     return [
         f"{note} Router minus it is over all queries that both have ({pairs}), so that it need "
         "not be the difference of two rows."
