@@ -469,10 +469,20 @@ def test_llms_observed_on_the_same_queries_share_a_regressor(regressor, numbers)
 def test_unknown_costs_do_no_harm_at_a_trade_off_of_zero(numbers):
     X, performance, cost = numbers
     unknown = np.tile([cost[0], cost[1], np.nan], (300, 1))
-    router = LinearRouter(cost_weight=0).fit(X, performance, unknown)
+    router = LinearRouter(10.0, cost_weight=0).fit(X, performance, unknown)
     assert set(router.predict(X)) == {0, 1, 2}
     # once costs count, an LLM whose cost was never seen cannot win on it
     assert set(router.set_params(cost_weight=0.02).predict(X)) == {0, 1}
+
+
+@every(LinearRouter(cost_weight=0), ClusterRouter(cost_weight=0, random_state=0))
+def test_settings_are_chosen_with_an_llm_of_unknown_cost_among_the_good_ones(router):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    performance = np.column_stack([X[:, 0] > 0, X[:, 0] <= 0]).astype(float)
+    cost = np.tile([1.0, np.nan], (400, 1))
+    router.fit(X[:300], performance[:300], cost=cost[:300])
+    assert router.score(X[300:], performance[300:], cost=cost[300:]) > 0.7
 
 
 @every(LinearRouter(), RegressionRouter(SVR()), MLPRouter(**QUICK), SVRRouter())

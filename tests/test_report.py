@@ -676,7 +676,7 @@ def test_one_llm_is_no_choice(problem):
     report = on_test(router, (X, performance[:, :1], cost[:, :1], None))
     assert not report.routing_pays and "the router does the same" in report.verdict
     assert np.isnan(report.signal).all() and np.isnan(report.realised["router"])
-    assert "- (ridge) and - (kNN)" in str(report)
+    assert "- (ridge, penalty 10) and - (kNN)" in str(report)
 
 
 # Its forms

@@ -7,6 +7,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from skrouter import (
+    ExploringRouter,
     FallbackRouter,
     GuaranteedRouter,
     TradeOffForecast,
@@ -241,3 +242,16 @@ def test_what_comes_is_a_named_tuple():
     forecast = trade_off_for_quality(ROUTER, X)
     assert isinstance(forecast, TradeOffForecast)
     assert forecast._fields[:4] == ("cost_weight", "performance", "cost", "period_queries")
+
+
+@pytest.mark.parametrize("kind", [lambda router: router, ExploringRouter])
+def test_an_llm_of_unknown_cost_is_in_no_forecast(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    performance = np.column_stack([X[:, 0] > 0, X[:, 0] <= 0, np.full(200, 0.9)]).astype(float)
+    cost = np.tile([0.5, np.nan, 3.0], (200, 1))
+    router = kind(LinearRouter(1.0, cost_weight=0, llm_names=["a", "b", "c"]))
+    router.fit(X, performance, cost=cost)
+    forecast = trade_off_for_quality(router, X, share=1.0)
+    assert np.isfinite(forecast.cost) and forecast.cost_weight > 0
+    assert forecast.llms["b"].share == 0

@@ -301,8 +301,9 @@ class _Choices:
             usable &= self._mask
         restrict(np.where(usable, 0.0, -np.inf), self._mask)  # raises where none is left
         self._slopes = self._edges(performance, np.where(usable, cost, np.nan))
-        # At 0 itself the cheaper of two equally good LLMs is not preferred.
-        self.cost_weights = np.append((self._slopes[:-1] + self._slopes[1:]) / 2, 0.0)
+        # At 0 the cheaper of equals is not preferred, and an LLM of unknown cost may be called.
+        ends = [] if np.isnan(cost).any() else [0.0]
+        self.cost_weights = np.append((self._slopes[:-1] + self._slopes[1:]) / 2, ends)
         self.best = self._best_single(usable)
 
     @staticmethod

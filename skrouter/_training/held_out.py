@@ -68,3 +68,14 @@ class LearntOutcomes(NamedTuple):
         """The judge of predictions for held-out queries, at several trade-offs."""
         typical = typical_cost_weight(self.outcomes, self.weight)
         return Judge(self.outcomes, self.mean, self.weight, folds, typical, _TEMPERATURE)
+
+    def judge_of_all(self, folds):
+        """The same over all LLMs: at 0 alone, where the cost of one was never observed.
+
+        It may be the best LLM of a router that charges nothing.
+        """
+        scored, priced = np.isfinite(self.mean[:, 0]), np.isfinite(self.mean).all(axis=1)
+        if np.array_equal(scored, priced):
+            return self.judge(folds)
+        performance = self.outcomes[..., :1], self.mean[:, :1]
+        return Judge(*performance, self.weight, folds, None, _TEMPERATURE)

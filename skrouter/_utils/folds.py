@@ -17,10 +17,14 @@ def given_folds(cv: Any, n_rows: int) -> Folds:
     Raises
     ------
     ValueError
-        If not every row is held out once.
+        If there are no folds, or not every row is held out once.
     """
     splits = check_cv(cv).split(np.empty(n_rows))
     folds = [(np.asarray(train), np.asarray(test)) for train, test in splits]
+    if not folds:
+        raise ValueError(
+            f"cv gives no folds: {cv!r}. An iterator is used up by the first fit; pass a list."
+        )
     held_out = np.sort(np.concatenate([test for _, test in folds]))
     if not np.array_equal(held_out, np.arange(n_rows)):
         raise ValueError(

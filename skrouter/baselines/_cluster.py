@@ -133,7 +133,7 @@ class ClusterRouter(OutcomesMixin, BaseRouter):
     def _best(self, learner, learnt, folds):
         """Position of the setting that is worth most on held-out queries."""
         shape = learnt.outcomes.shape
-        return learnt.judge(folds).best_of(
+        return learnt.judge_of_all(folds).best_of(
             (position, learner.out_of_fold(only).reshape(shape))
             for position, only in enumerate(np.eye(len(learner.settings)))
         )

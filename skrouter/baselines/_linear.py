@@ -139,7 +139,7 @@ class LinearRouter(OutcomeRouter):
         rows = data.embeddings[learnt.used], learnt.deviations, learnt.weight, folds
         learners = ReducedRankLearners(*rows, seed, _PENALTIES, ranks)
         predictions = learners.each_out_of_fold()
-        judge = learnt.judge(folds)
+        judge = learnt.judge_of_all(folds)
         penalty, rank = judge.best_of(predictions, in_doubt=_CONSTANT, as_it_is=True)
         mean_weight = data.sample_weight[learnt.used].mean()
         return float(penalty * learners.spread * mean_weight), rank

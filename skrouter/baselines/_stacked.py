@@ -62,7 +62,8 @@ class StackedRouter(OutcomesMixin, BaseRouter, _BaseComposition):
     Attributes
     ----------
     routers_ : dict of str to router
-        The members that have a weight, by name, fitted on all queries.
+        The members that have a weight, by name, fitted on all queries; none where the stack stays
+        at the best single LLM.
     weights_ : dict of str to float
         Weight of each member.
     validation_ : Validation

@@ -8,12 +8,21 @@ changes what is called and what that costs, and should be seen.
 from __future__ import annotations
 
 import logging
+import sys
+from typing import Any
 
 logger = logging.getLogger("skrouter.integrations")
 
 
 class _LastResort(logging.StreamHandler):
-    """Writes to the standard error what no other handler would be given."""
+    """Writes to the standard error, whatever that is then, what no other handler is given."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
 
     def handle(self, record: logging.LogRecord) -> bool:
         parent = logger.parent if logger.propagate else None

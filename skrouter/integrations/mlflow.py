@@ -218,7 +218,7 @@ def _signature(llms: np.ndarray) -> Any:
     from mlflow.types import ParamSchema, ParamSpec
 
     names = llms.tolist()
-    type_ = "string" if isinstance(names[0], str) else "long"
+    type_ = {str: "string", bool: "boolean", float: "double"}.get(type(names[0]), "long")
     return ModelSignature(
         params=ParamSchema(
             [

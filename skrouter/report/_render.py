@@ -225,8 +225,8 @@ def _on_pairs(report: RoutingReport) -> list[str]:
 def _signal(report: RoutingReport) -> str:
     ridge, knn = (cell(value, "{:+.1%}") for value in report.signal)
     return (
-        f"{ridge} (ridge) and {knn} (kNN) of what differs between the LLMs from query to query "
-        "can be predicted from the embeddings, out of fold. 0 or less is none: no router on these "
-        "embeddings can then tell queries apart by performance. Outcomes are noisy, so that what "
-        "can be had is far below 100 %."
+        f"{ridge} (ridge, penalty 10) and {knn} (kNN) of what differs between the LLMs from query "
+        "to query can be predicted from the embeddings, out of fold. 0 or less is none: no router "
+        "on these embeddings can then tell queries apart by performance. Outcomes are noisy, so "
+        "that what can be had is far below 100 %."
     )
