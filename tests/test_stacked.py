@@ -291,3 +291,30 @@ def test_reports_and_comparisons_take_it():
         random_state=0,
     )
     assert "stack" in str(found)
+
+
+def test_a_scale_is_warned_of_once():
+    X, performance = make()
+    router = StackedRouter([("linear", LinearRouter(1.0)), ("knn", KNNRouter(20))], random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        router.fit(X[TRAIN], 100 * performance[TRAIN], cost=COST)
+    messages = [str(warning.message) for warning in caught]
+    assert [message[:30] for message in messages] == [
+        "performance is from 0 to 100, ",
+        "Costs can hardly change a choi",
+    ]
+
+
+def test_a_bad_member_is_refused_before_any_is_fitted_or_text_is_encoded():
+    def encode(texts):
+        raise AssertionError("encoded")
+
+    _, performance = make()
+    router = StackedRouter(
+        [("knn", KNNRouter(20)), ("linear", LinearRouter(-1.0))],
+        encoder=FunctionTransformer(encode),
+    )
+    texts = [str(row) for row in range(400)]
+    with pytest.raises(ValueError, match="'alpha' parameter of LinearRouter"):
+        router.fit(texts, performance[TRAIN], cost=COST)

@@ -170,8 +170,11 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         mask = None if allowed is None else check_allowed(allowed, self.classes_, X)
         return cost_weight, mask
 
-    def _read_training_data(self, X, y, cost, sample_weight):
-        """Check all that `fit` was given, then encode the queries."""
+    def _read_training_data(self, X, y, cost, sample_weight, cautions=True):
+        """Check all that `fit` was given, then encode the queries.
+
+        Without `cautions` nothing is warned of: for data that were read before.
+        """
         self._validate_params()
         check_row_order({"X": X, "y": y})
         text = is_text(X)
@@ -194,8 +197,9 @@ class BaseRouter(RoutingMethods, ClassifierMixin, BaseEstimator):
         self.uses_cost_ = target.cost is not None
         self._check_parameters(X, text)
         self._check_outcomes(target, utility, sample_weight)
-        warn_of_few_outcomes(observed)
-        warn_of_scale(observed, self.cost_weight)
+        if cautions:
+            warn_of_few_outcomes(observed)
+            warn_of_scale(observed, self.cost_weight)
 
         self.takes_text_ = text
         self.__dict__.pop("encoder_", None)

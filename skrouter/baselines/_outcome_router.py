@@ -28,7 +28,7 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
     def _make_regressor(self, n_rows):
         """Return an unfitted regressor for training on `n_rows` queries."""
 
-    def _read_training_data(self, X, y, cost, sample_weight):
+    def _read_training_data(self, X, y, cost, sample_weight, cautions=True):
         self._validate_params()  # a regressor is made of the parameters below
         # Before the queries are encoded. Any regressor serves where weights are equal or 0.
         weight = np.asarray([] if sample_weight is None else sample_weight)
@@ -36,7 +36,7 @@ class OutcomeRouter(OutcomesMixin, BaseRouter):
             regressor = self._make_regressor(n_rows=1)
             if not has_fit_parameter(regressor, "sample_weight"):
                 raise ValueError(f"sample_weight was given, but {regressor!r} takes none in fit.")
-        return super()._read_training_data(X, y, cost, sample_weight)
+        return super()._read_training_data(X, y, cost, sample_weight, cautions)
 
     def _fit(self, data):
         arguments = (self._make_regressor, data.embeddings)

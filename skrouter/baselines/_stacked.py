@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, Self
@@ -17,12 +16,12 @@ from sklearn.utils.metaestimators import _BaseComposition
 
 from skrouter._routers.base import BaseRouter
 from skrouter._routers.outcomes import OutcomesMixin
-from skrouter._targets.cautions import FewOutcomesWarning
 from skrouter._targets.utility import PredictedOutcomes, routing_utility
 from skrouter._training.averaging import Expected, weigh_learners
 from skrouter._training.held_out import LearntOutcomes
 from skrouter._utils.docstrings import with_shared_parts
 from skrouter._utils.folds import used_folds
+from skrouter._utils.state import replaced_at_once
 from skrouter._utils.types import NamesLike, Seed
 
 
@@ -170,6 +169,7 @@ class StackedRouter(OutcomesMixin, BaseRouter, _BaseComposition):
                     f"Members of a stack must predict outcomes, performance and cost, for any "
                     f"trade-off; {name!r} does not: {router!r}."
                 )
+            router._validate_params()  # before any of them is fitted
 
     def _fit(self, data):
         learnt = LearntOutcomes.of(data)
@@ -177,20 +177,17 @@ class StackedRouter(OutcomesMixin, BaseRouter, _BaseComposition):
         rows = data.embeddings[learnt.used], data.observed.rows(learnt.used), weight
         folds = self._folds(learnt.used)
         judge = learnt.judge([test for _, test in folds])
-        with warnings.catch_warnings():
-            # The stack has warned of these outcomes already, which are more than those of a fold.
-            warnings.simplefilter("ignore", FewOutcomesWarning)
-            learners = {
-                name: Expected(self._held_out(router, rows, folds, learnt))
-                for name, router in (self.routers if folds else ())
-            }
-            shares, factors, _, validation = weigh_learners(learners, judge, learnt.mean)
-            self.weights_ = {name: float(shares.get(name, [0.0])[0]) for name, _ in self.routers}
-            self.routers_ = {
-                name: self._fit_member(router, *rows)[0]
-                for name, router in self.routers
-                if factors.any() and self.weights_[name] > 0
-            }
+        learners = {
+            name: Expected(self._held_out(router, rows, folds, learnt))
+            for name, router in (self.routers if folds else ())
+        }
+        shares, factors, _, validation = weigh_learners(learners, judge, learnt.mean)
+        self.weights_ = {name: float(shares.get(name, [0.0])[0]) for name, _ in self.routers}
+        self.routers_ = {
+            name: self._fit_member(router, *rows)[0]
+            for name, router in self.routers
+            if factors.any() and self.weights_[name] > 0
+        }
         # Back from the unit of performance.
         self._mean, self._factors = learnt.mean * learnt.units, factors
         self.validation_ = validation.scaled(float(learnt.units[0]))
@@ -228,9 +225,12 @@ class StackedRouter(OutcomesMixin, BaseRouter, _BaseComposition):
         member = clone(router).set_params(cost_weight=self.cost_weight, llm_names=llms.tolist())
         cost = None if known.cost is None else known.cost[:, llms]
         # Members that take no weights serve where all are equal.
-        weighted = len(np.unique(weight)) > 1
-        options = {"sample_weight": weight[rows]} if weighted else {}
-        return member.fit(X[rows], known.performance[:, llms], cost=cost, **options), llms
+        weight = weight[rows] if len(np.unique(weight)) > 1 else None
+        with replaced_at_once(member) as draft:
+            # The stack has warned of the whole of these data already.
+            given = X[rows], known.performance[:, llms], cost, weight
+            draft._learn(draft._read_training_data(*given, cautions=False))
+        return member, llms
 
     def _predict_outcomes(self, embeddings):
         outcomes = np.tile(self._mean, (len(embeddings), 1, 1))
