@@ -166,7 +166,7 @@ y_true : array-like of shape (n_queries, n_llms) or (n_queries, n_llms, 2)
     :func:`~skrouter.make_routing_target`. NaN where not observed.""",
     "holes_in_a_picture": """\
 Where outcomes are missing, all points are means over the queries on which those of all are
-    known; if these are fewer than a quarter, each is over its own, and the picture says so.""",
+known; if these are fewer than a quarter, each is over its own, and the picture says so.""",
     "chosen_llms": """\
 llms : array-like of shape (n_queries,) or (n_queries, n_llms)
     The chosen LLM of each query, by name, or the probability with which each LLM is called, as
