@@ -354,7 +354,7 @@ class TestDistillation:
                 RadialRouterClassifier(distillation=share, batch_size=64, random_state=seed)
                 .fit(X[:300], problem.performance[:300], cost=problem.cost[:300])
                 .predict(X[300:])
-                for seed in range(4)
+                for seed in range(3)
             ]
             differ.append(np.mean([a != b for a, b in itertools.combinations(choices, 2)]))
         assert differ[1] < 0.8 * differ[0]
